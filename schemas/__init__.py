@@ -1,0 +1,1 @@
+"""What crosses a border: records, frames, columns, documents, reports, and the error tree."""

@@ -1,0 +1,53 @@
+"""Everything this project raises on purpose, and what its caller does about it.
+
+* PipelineError
+  x ConfigError    settings or arguments are wrong: stop before the first record
+  x SourceError    the captures cannot be found or read: stop, nothing was consumed
+  x BadRecord      this record can never be read: keep it aside with the reason, go on
+  x BadBaseline    the baseline does not fit or cannot be read: stop
+  x BadFrame       a message that starts like a frame is not one: keep it aside, go on
+  x StateError     the output directory belongs to another run or process: stop
+  x SinkBusy       these rows may be stored later: retry, do not commit
+"""
+
+
+class PipelineError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigError(PipelineError):
+    """Settings or arguments are wrong."""
+
+
+class SourceError(PipelineError):
+    """Captures cannot be found or read."""
+
+
+class BadBaseline(PipelineError):
+    """A baseline file is missing, unreadable, or does not fit."""
+
+
+class BadFrame(PipelineError):
+    """A log message starts like a frame and cannot be read as one."""
+
+
+class StateError(PipelineError):
+    """The state in the output directory cannot be used by this run."""
+
+
+class SinkBusy(PipelineError):
+    """Rows are not stored and may be later."""
+
+
+class BadRecord(PipelineError):
+    """A record can never be read.
+
+    `code` is a short word to count by (`json`, `utf8`, `version`, `schema`, `time`, `future`,
+    `payload`, `columns`); the message is for a person. `width` is the number of columns seen,
+    where that is what was wrong.
+    """
+
+    def __init__(self, code: str, message: str, width: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.width = width

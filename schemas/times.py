@@ -1,0 +1,84 @@
+"""Times and durations at the border; inside, event time is milliseconds since the epoch, UTC."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.errors import BadRecord, ConfigError
+
+NO_TIME = np.iinfo(np.int64).min  # event time of a record that has none
+END_OF_TIME = np.iinfo(np.int64).max  # watermark of a source that is complete
+
+_SHORT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T?(?:(\d+)D)?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `90s`, `1h30m`, `2d` or ISO 8601 (`PT1H`, `P1D`; AWS's odd `PT2D` too).
+
+    Raises ConfigError.
+
+    >>> parse_duration("1h30m") == parse_duration("PT1H30M") == timedelta(minutes=90)
+    True
+    >>> parse_duration("an hour")
+    Traceback (most recent call last):
+      ...
+    schemas.errors.ConfigError: 'an hour' is not a duration: write 30s, 5m, 1h, 1d, or ISO 8601 such as PT1H
+    """
+    text = text.strip()
+    if text and _SHORT.sub("", text) == "":
+        return timedelta(milliseconds=sum(float(n) * _UNITS[unit] for n, unit in _SHORT.findall(text)))
+    match = _ISO.fullmatch(text)
+    if match and any(match.groups()):
+        weeks, days, odd_days, hours, minutes, seconds = (float(g or 0) for g in match.groups())
+        return timedelta(weeks=weeks, days=days + odd_days, hours=hours, minutes=minutes, seconds=seconds)
+    raise ConfigError(f"{text!r} is not a duration: write 30s, 5m, 1h, 1d, or ISO 8601 such as PT1H")
+
+
+def parse_time(text: str) -> int:
+    """Milliseconds since the epoch of an ISO 8601 time; a time without a zone is UTC.
+
+    Raises BadRecord.
+
+    >>> parse_time("1970-01-01T00:00:01Z")
+    1000
+    """
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadRecord("time", f"inferenceTime {text!r} is not an ISO 8601 time") from error
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def parse_times(texts: list[str]) -> NDArray[np.int64] | None:
+    """The same for many at once, shape (texts,); None when any of them needs `parse_time` to say why."""
+    try:
+        times = pa.array(texts, pa.string()).cast(pa.timestamp("ms", "UTC"))
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(times.cast(pa.int64()))
+
+
+def format_time(ms: int) -> str:
+    """ISO 8601, UTC, without a fraction where there is none.
+
+    >>> format_time(1_000), format_time(1_500)
+    ('1970-01-01T00:00:01Z', '1970-01-01T00:00:01.500Z')
+    """
+    when = to_datetime(ms)
+    return when.strftime("%Y-%m-%dT%H:%M:%S") + (f".{ms % 1000:03d}Z" if ms % 1000 else "Z")
+
+
+def to_datetime(ms: int) -> datetime:
+    """The time as a datetime in UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(ms))
+
+
+def milliseconds(span: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return span // timedelta(milliseconds=1)
