@@ -27,12 +27,14 @@ class Rows(Struct, frozen=True):
     """Rows with the same columns. `record` and `row`, shape (rows,): which record of the batch, and which
     row in it.
 
-    `misfits` counts records that could not become rows because they held another number of columns.
+    `beside` are columns that have a name of their own next to the baseline's: outputs that it does not
+    hold. `misfits` counts records that could not become rows because they held another number of columns.
     """
 
     columns: pa.Table
     record: NDArray[np.int64]
     row: NDArray[np.int64]
+    beside: frozenset[str] = frozenset()
     misfits: Mapping[int, int] = {}
 
     def __len__(self) -> int:
@@ -156,4 +158,6 @@ def _table(
     starts = np.repeat(np.cumsum(rows) - rows, rows)
     order = [name for name in layout.columns if name in columns]
     order += [name for name in columns if name not in layout.columns]
-    yield Rows(pa.table({name: columns[name] for name in order}), record, np.arange(len(record)) - starts)
+    beside = frozenset(name for name in out_names if name not in layout.columns)
+    table = pa.table({name: columns[name] for name in order})
+    yield Rows(table, record, np.arange(len(record)) - starts, beside)

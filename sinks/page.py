@@ -162,7 +162,9 @@ def write_page(directory: Path) -> Path:
     page = directory / "index.html"
     temporary = page.with_name(f".index.html.{os.getpid()}")
     try:
-        temporary.write_text(render(found.reports, found.summary, found.broken), encoding="utf-8", newline="\n")
+        temporary.write_text(
+            render(found.reports, found.summary, found.broken), encoding="utf-8", newline="\n"
+        )
         temporary.replace(page)
     finally:
         temporary.unlink(missing_ok=True)
@@ -196,7 +198,9 @@ def _reason(error: Exception) -> str:
     return error.strerror or "not readable" if isinstance(error, OSError) else str(error)
 
 
-def render(reports: Sequence[Report], summary: Summary | None, broken: Mapping[str, str] | None = None) -> str:
+def render(
+    reports: Sequence[Report], summary: Summary | None, broken: Mapping[str, str] | None = None
+) -> str:
     """The page as text; the same arguments give the same text."""
     of_key: dict[Key, list[Report]] = defaultdict(list)
     for report in reports:
@@ -252,7 +256,9 @@ def _totals(reports: Sequence[Report], summary: Summary | None) -> dict[str, Any
         "violated": sum(bool(report.violations) for report in reports),
         "no_data": sum(report.status == NO_DATA for report in reports),
         "counts": counts,
-        "reasons": sorted((summary.bad_by_reason if summary else {}).items(), key=lambda item: (-item[1], item[0])),
+        "reasons": sorted(
+            (summary.bad_by_reason if summary else {}).items(), key=lambda item: (-item[1], item[0])
+        ),
         "start": _moment(min(report.window.start for report in reports)) if reports else "",
         "end": _moment(max(report.window.end for report in reports)) if reports else "",
         "size": " or ".join(_length(size) for size in sorted(sizes)) if len(sizes) < 4 else "various sizes",
@@ -308,7 +314,9 @@ def _features(reports: Sequence[Report]) -> list[tuple[str, float]]:
 
 
 def _worst(reports: Sequence[Report]) -> dict[str, Any] | None:
-    cells = [(drift, report.window) for report in reports for drift in report.drift if drift.ratio is not None]
+    cells = [
+        (drift, report.window) for report in reports for drift in report.drift if drift.ratio is not None
+    ]
     if not cells:
         return None
     drift, window = max(cells, key=lambda cell: cell[0].ratio or 0.0)
@@ -516,7 +524,11 @@ def _length(size: timedelta) -> str:
     >>> _length(timedelta(days=1)), _length(timedelta(minutes=90))
     ('1 day', '90 minutes')
     """
-    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
+    for unit, name in (
+        (timedelta(days=1), "day"),
+        (timedelta(hours=1), "hour"),
+        (timedelta(minutes=1), "minute"),
+    ):
         if size >= unit and not size % unit:
             n = size // unit
             return f"{n} {name}{'s' if n > 1 else ''}"

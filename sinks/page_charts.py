@@ -40,7 +40,12 @@ _CONFIG: Spec = {
         "titleFontSize": 11,
         "labelFontSize": 11,
     },
-    "legend": {"labelColor": "#3d434b", "titleColor": "#3d434b", "titleFontWeight": "normal", "labelLimit": 320},
+    "legend": {
+        "labelColor": "#3d434b",
+        "titleColor": "#3d434b",
+        "titleFontWeight": "normal",
+        "labelLimit": 320,
+    },
 }
 
 
@@ -187,7 +192,11 @@ def counts_over_time(domain: Domain, left: int, colours: dict[str, str], height:
         .encode(
             x=_time(domain),
             x2="e:T",
-            y=alt.Y("low:Q", title=" and ".join(colours), axis=_left(left, tickMinStep=1, format="~s", tickCount=4)),
+            y=alt.Y(
+                "low:Q",
+                title=" and ".join(colours),
+                axis=_left(left, tickMinStep=1, format="~s", tickCount=4),
+            ),
             y2="high:Q",
             color=alt.Color(
                 "of:N",

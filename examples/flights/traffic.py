@@ -119,7 +119,7 @@ def _write(folder: Path, requests: pd.DataFrame, flights: pd.DataFrame, answers:
     def line(request: Any) -> str:
         rows = slice(request.start, request.end)
         others = request.end - request.start - 1
-        name = names[request.start] + (f"+{others}" if others else "")
+        name = names[request.start] + (f"+{others}" if others else "")  # a request has one id, not one a row
         text = capture_line(
             FORMS[request.form],
             inputs[rows],

@@ -1,0 +1,114 @@
+"""From states to statistics.json, and from statistics to suggested constraints.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from monitors.feature import FeatureState
+from monitors.quantiles import Quantiles
+from schemas.constraints import DEFAULTS
+from schemas.layout import NUMERIC, Kind
+from schemas.statistics import (
+    Bucket,
+    Categorical,
+    CategoryCount,
+    Common,
+    Dataset,
+    FeatureStatistics,
+    Kll,
+    NumericalStatistics,
+    NumericDistribution,
+    Sketch,
+    SketchParameters,
+    Statistics,
+    StringDistribution,
+    StringStatistics,
+)
+
+BUCKETS = 10
+LOW_CARDINALITY = 120  # up to so many different values are listed, as Deequ does by default
+
+
+def statistics(
+    features: Mapping[str, FeatureState], rows: int, expected: Mapping[str, Kind] | None = None
+) -> Statistics:
+    """The statistics document of `rows` rows. `expected` are the types that a baseline has."""
+    described = [_feature(name, state, rows, (expected or {}).get(name)) for name, state in features.items()]
+    return Statistics(Dataset(rows), described)
+
+
+def _feature(name: str, state: FeatureState, rows: int, expected: Kind | None) -> FeatureStatistics:
+    kind = state.kind(expected)
+    if kind in NUMERIC:
+        return FeatureStatistics(name, kind, numerical_statistics=_numerical(state, rows))
+    if kind == "Unknown":
+        return FeatureStatistics(name, kind)
+    return FeatureStatistics(name, "String", string_statistics=_string(state, rows))
+
+
+def _numerical(state: FeatureState, rows: int) -> NumericalStatistics:
+    moments = state.moments
+    if not moments.n:
+        return NumericalStatistics(Common(0, rows), completeness=0.0)
+    return NumericalStatistics(
+        common=Common(moments.n, rows - moments.n),
+        mean=moments.mean,
+        sum=moments.total,
+        std_dev=moments.std(),
+        min=moments.low,
+        max=moments.high,
+        completeness=moments.n / rows,
+        distribution=NumericDistribution(_kll(state.quantiles, moments.low, moments.high)),
+    )
+
+
+def _kll(quantiles: Quantiles, low: float, high: float) -> Kll:
+    """Buckets of equal width, their bounds computed in AWS's order so that they agree bit for bit."""
+    edges = np.array([low + (high - low) * i / BUCKETS for i in range(BUCKETS + 1)])
+    counts = quantiles.counts(np.append(edges[:-1], high))[1:-1]
+    buckets = [
+        Bucket(float(a), float(b), float(count))
+        for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
+    return Kll(buckets, Sketch(SketchParameters(), quantiles.levels()))
+
+
+def _string(state: FeatureState, rows: int) -> StringStatistics:
+    present = state.types.present
+    counts = state.categories.counts
+    distribution: StringDistribution | UnsetType = UNSET
+    if counts is not None and len(counts) <= LOW_CARDINALITY:
+        buckets = [CategoryCount(value, count) for value, count in sorted(counts.items())]
+        distribution = StringDistribution(Categorical(buckets))
+    return StringStatistics(
+        common=Common(present, rows - present),
+        distinct_count=state.categories.distinct(),
+        completeness=present / rows if rows else 0.0,
+        distribution=distribution,
+    )
+
+
+def suggest(described: Statistics) -> dict[str, Any]:
+    """The constraints document that Model Monitor suggests for a baseline."""
+    features = [_suggest_feature(feature, described.dataset.item_count) for feature in described.features]
+    return {"version": 0.0, "features": features, "monitoring_config": DEFAULTS}
+
+
+def _suggest_feature(feature: FeatureStatistics, rows: int) -> dict[str, Any]:
+    suggestion: dict[str, Any] = {"name": feature.name, "inferred_type": feature.inferred_type}
+    numeric, text = feature.numerical_statistics, feature.string_statistics
+    present = 0
+    if numeric is not UNSET:
+        present = numeric.common.num_present
+        suggestion["num_constraints"] = {"is_non_negative": numeric.min is not None and numeric.min >= 0}
+    elif text is not UNSET:
+        present = text.common.num_present
+        if text.distribution is not UNSET and text.distribution.categorical is not UNSET:
+            domains = [bucket.value for bucket in text.distribution.categorical.buckets]
+            suggestion["string_constraints"] = {"domains": domains}
+    completeness = present / rows if rows else 0.0
+    order = ("name", "inferred_type", "completeness", "num_constraints", "string_constraints")
+    suggestion["completeness"] = completeness
+    return {key: suggestion[key] for key in order if key in suggestion}

@@ -1,0 +1,109 @@
+"""Everything kept of one feature in one window: types, moments, distribution, categories."""
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from monitors.categories import Categories
+from monitors.moments import Moments
+from monitors.quantiles import Quantiles
+from monitors.types import TypeCounts, classify
+from schemas.layout import NUMERIC, Kind
+
+
+class FeatureState(Struct, frozen=True):
+    """State of one column; `FeatureState()` is the identity of merge. Missing values are not kept: they
+    are the rows that have no value here.
+
+    >>> state = FeatureState.of(pa.array(["3", "n/a", None]), "Integral")
+    >>> state.types, state.moments.mean, state.categories.counts
+    (TypeCounts(integral=1, fractional=0, boolean=0, string=1), 3.0, {'n/a': 1})
+    """
+
+    types: TypeCounts = TypeCounts()
+    moments: Moments = Moments()
+    quantiles: Quantiles = msgspec.field(default_factory=Quantiles)
+    categories: Categories = msgspec.field(default_factory=Categories)
+
+    @classmethod
+    def of(cls, column: pa.Array, kind: Kind | None = None) -> "FeatureState":
+        """Summarise `column`. `kind` is the type the baseline has; None, when that is to be found out.
+
+        Text in a numeric feature is told apart value by value: its numbers are summarised as numbers, and
+        what is not a number is counted as categories.
+        """
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        column = _plain(column.drop_null())
+        if pa.types.is_integer(column.type):
+            return cls._of_numbers(np.asarray(column.cast(pa.float64())), TypeCounts(integral=len(column)))
+        if pa.types.is_floating(column.type):
+            values = np.asarray(column.cast(pa.float64()))
+            values = values[np.isfinite(values)]  # in a typed file NaN is how a missing value is written
+            return cls._of_numbers(values, TypeCounts(fractional=len(values)))
+        if pa.types.is_boolean(column.type):
+            as_text = column.cast(pa.string())
+            return cls(TypeCounts(boolean=len(column)), categories=Categories.of(as_text))
+        if kind is not None and kind not in (*NUMERIC, "Boolean"):
+            return cls(TypeCounts(string=len(column)), categories=Categories.of(column))
+        types, numbers, other = classify(column)
+        shown = column.filter(other) if kind in NUMERIC else column
+        return cls(types, Moments.of(numbers), Quantiles.of(numbers), Categories.of(shown))
+
+    @classmethod
+    def _of_numbers(cls, values: NDArray[np.float64], types: TypeCounts) -> "FeatureState":
+        return cls(types, Moments.of(values), Quantiles.of(values))
+
+    def merge(self, other: "FeatureState") -> "FeatureState":
+        """Combine two disjoint samples; neither is changed."""
+        return FeatureState(
+            self.types.merge(other.types),
+            self.moments.merge(other.moments),
+            self.quantiles.merge(other.quantiles),
+            self.categories.merge(other.categories),
+        )
+
+    def kind(self, expected: Kind | None = None) -> Kind:
+        """The type of the values seen. A numeric feature that holds stray text keeps its numeric type, so
+        that one bad value does not hide the distribution of all others."""
+        types = self.types
+        if expected in NUMERIC and types.numeric and types.numeric < types.present:
+            types = TypeCounts(types.integral, types.fractional)
+        if expected == "Fractional" and types.present and types.numeric == types.present:
+            return "Fractional"  # whole numbers fit a fractional feature
+        return types.kind()
+
+    def dump(self) -> bytes:
+        """As bytes that `load` reads."""
+        return msgspec.msgpack.encode(
+            (self.types, self.moments, self.quantiles.dump(), self.categories.dump())
+        )
+
+    @classmethod
+    def load(cls, raw: bytes) -> "FeatureState":
+        """Restore what `dump` wrote."""
+        types, moments, quantiles, categories = msgspec.msgpack.decode(raw, type=_Dumped)
+        return cls(types, moments, Quantiles.load(quantiles), Categories.load(categories))
+
+
+_Dumped = tuple[TypeCounts, Moments, bytes, dict[str, int] | bytes]
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Types that a Parquet file may bring, as numbers or text."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.float64())
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return column
+    if pa.types.is_boolean(column.type) or pa.types.is_string(column.type):
+        return column
+    if pa.types.is_nested(column.type):
+        return pa.array([msgspec.json.encode(value).decode() for value in column.to_pylist()], pa.string())
+    if pa.types.is_null(column.type):
+        return pa.array([], pa.string())
+    return pc.cast(column, pa.string())

@@ -1,0 +1,78 @@
+"""Which type each value is, told from its text by the rules of Deequ, and the type of a column of them."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from schemas.layout import Kind
+
+_INTEGRAL = r"^[-+]? ?\d+$"
+_FRACTIONAL = r"^[-+]? ?\d+(?:\.\d+|(?:\.\d+)?[Ee][-+]?\d+)$"
+_BOOLEAN = r"^(?:true|false)$"
+
+
+class TypeCounts(Struct, frozen=True):
+    """How many present values are of each type; `TypeCounts()` is the identity of merge."""
+
+    integral: int = 0
+    fractional: int = 0
+    boolean: int = 0
+    string: int = 0
+
+    def merge(self, other: "TypeCounts") -> "TypeCounts":
+        """Counts of two disjoint samples."""
+        return TypeCounts(
+            self.integral + other.integral,
+            self.fractional + other.fractional,
+            self.boolean + other.boolean,
+            self.string + other.string,
+        )
+
+    @property
+    def present(self) -> int:
+        """Values that are not missing."""
+        return self.integral + self.fractional + self.boolean + self.string
+
+    @property
+    def numeric(self) -> int:
+        """Values that are numbers."""
+        return self.integral + self.fractional
+
+    def kind(self) -> Kind:
+        """The narrowest type that holds every value: Integral fits Fractional, all fit String.
+
+        >>> TypeCounts(integral=9, fractional=1).kind(), TypeCounts(integral=9, string=1).kind()
+        ('Fractional', 'String')
+        """
+        if not self.present:
+            return "Unknown"
+        if self.string or self.boolean:
+            return "Boolean" if self.boolean == self.present else "String"
+        return "Fractional" if self.fractional else "Integral"
+
+    def share(self, kind: Kind) -> float:
+        """Share of present values that fit `kind`, in [0, 1]; 1 when there is none."""
+        fitting = {"Integral": self.integral, "Fractional": self.numeric, "Boolean": self.boolean}
+        return fitting.get(kind, self.present) / self.present if self.present else 1.0
+
+
+def classify(text: pa.Array) -> tuple[TypeCounts, NDArray[np.float64], pa.Array]:
+    """Types of non-null `text`: (counts, the numbers among it, which values are not numbers).
+
+    >>> counts, numbers, _ = classify(pa.array(["1", "+2.5", "1e5", ".5", "true", "NaN"]))
+    >>> counts, numbers.tolist()
+    (TypeCounts(integral=1, fractional=2, boolean=1, string=2), [1.0, 2.5, 100000.0])
+    """
+    integral = pc.match_substring_regex(text, _INTEGRAL)
+    fractional = pc.match_substring_regex(text, _FRACTIONAL)
+    boolean = pc.match_substring_regex(text, _BOOLEAN)
+    is_number = pc.or_(integral, fractional)
+    numbers = pc.replace_substring_regex(text.filter(is_number), r"[+ ]", "")
+    if pc.any(fractional).as_py():
+        numbers = pc.replace_substring_regex(numbers, r"[eE]([-]?\d)", r"e\1")
+    values = np.asarray(numbers.cast(pa.float64()), np.float64)
+    ints, fracs, bools = (int(pc.sum(mask).as_py() or 0) for mask in (integral, fractional, boolean))
+    counts = TypeCounts(ints, fracs, bools, len(text) - ints - fracs - bools)
+    return counts, values[np.isfinite(values)], pc.invert(is_number)

@@ -1,0 +1,113 @@
+"""What is said of one window: counts, violations, and the documents that go beside the report."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from schemas.frame import Subject
+from schemas.times import format_time
+
+Status = Literal["Completed", "CompletedWithViolations", "NoData"]
+
+
+class Window(Struct, frozen=True, order=True):
+    """Half-open span [start, end) of event time, in milliseconds since the epoch."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def holding(cls, when: int, size: int) -> "Window":
+        """The tumbling window of `size` ms that holds `when`; windows are aligned to the epoch, in UTC.
+
+        >>> Window.holding(7_200_000, 3_600_000) == Window(7_200_000, 10_800_000)
+        True
+        """
+        start = when // size * size
+        return cls(start, start + size)
+
+
+class Counts(Struct, frozen=True):
+    """What became of the records of a window: `records` came, of which `bad` could not be read and `late`
+    came after the window was final; the others gave `rows`."""
+
+    records: int = 0
+    rows: int = 0
+    bad: int = 0
+    late: int = 0
+
+    def merge(self, other: "Counts") -> "Counts":
+        """Counts of two disjoint sets of records."""
+        return Counts(
+            self.records + other.records,
+            self.rows + other.rows,
+            self.bad + other.bad,
+            self.late + other.late,
+        )
+
+
+class Violation(Struct, frozen=True):
+    """A constraint that did not hold, in Model Monitor's keys and words."""
+
+    feature_name: str
+    constraint_check_type: str
+    description: str
+
+
+class Drift(Struct, frozen=True):
+    """How far a feature has moved from its baseline, and the two distributions over common bins.
+
+    Numeric: `bins` are the baseline's 11 bucket edges, and there are 12 shares, the first below and the
+    last above them. Categorical: `bins` are values, and there is one share a value.
+    `distance` is None where nothing could be compared.
+    """
+
+    feature_name: str
+    kind: Literal["numeric", "categorical"]
+    distance: float | None
+    threshold: float
+    method: str
+    bins: list[float] | list[str]
+    baseline: list[float]
+    current: list[float]
+
+
+class Finding(Struct, frozen=True):
+    """What a monitor says of a window's state: violations, distances, and its own documents by file name."""
+
+    violations: list[Violation]
+    drift: list[Drift]
+    documents: Mapping[str, Any]
+
+
+class Report(Struct, frozen=True):
+    """One monitor's word on one window. A later `revision` replaces an earlier one."""
+
+    subject: Subject
+    monitor: str
+    window: Window
+    revision: int
+    counts: Counts
+    finding: Finding
+
+    @property
+    def status(self) -> Status:
+        """NoData where no record came that could be read or counted."""
+        if self.finding.violations:
+            return "CompletedWithViolations"
+        return "Completed" if self.counts.records else "NoData"
+
+    def summary(self) -> dict[str, Any]:
+        """The content of report.json."""
+        return {
+            "status": self.status,
+            "subject": msgspec.to_builtins(self.subject),
+            "monitor": self.monitor,
+            "window": {"start": format_time(self.window.start), "end": format_time(self.window.end)},
+            "revision": self.revision,
+            "counts": msgspec.to_builtins(self.counts),
+            "violations": msgspec.to_builtins(self.finding.violations),
+            "drift": msgspec.to_builtins(self.finding.drift),
+        }

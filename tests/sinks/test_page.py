@@ -1,0 +1,487 @@
+"""The page: one file, offline, deterministic, and safe with whatever names the traffic brings."""
+
+import json
+import math
+import random
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sinks.page import read, render, write_page
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+START = datetime(2013, 4, 1, tzinfo=UTC)
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!--{{ 7*7 }}'&"
+NUMERIC = (
+    "dep_delay", "arr_delay", "air_time", "distance", "hour", "temp", "wind_speed", "visib", "pressure", "humid",
+)  # fmt: skip
+CATEGORICAL = ("carrier", "origin", "dest", "tailnum_prefix")
+CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "(other)")
+
+
+def synthetic(
+    root: Path,
+    windows: int = 20,
+    *,
+    size: timedelta = DAY,
+    features: tuple[str, ...] = NUMERIC + CATEGORICAL,
+    subject: str = "flight-delay",
+    seed: int = 7,
+) -> Path:
+    """Write plausible reports: a summer drift of delays, a season in temp, a carrier that vanishes, days without data."""
+    rng = random.Random(seed)
+    baselines = {feature: _baseline(rng, feature) for feature in features}
+    for at in range(windows):
+        start = START + at * size
+        report = _report(rng, subject, start, start + size, at / max(1, windows), baselines)
+        folder = root / "reports" / subject / "AllTraffic" / "data_quality" / f"{start:%Y/%m/%d/%H}"
+        if size < HOUR:
+            folder /= f"{start:%M}"
+        folder.mkdir(parents=True)
+        (folder / "report.json").write_text(json.dumps(report))
+    return root
+
+
+def _baseline(rng: random.Random, feature: str) -> tuple[list[Any], list[float]]:
+    if feature in CATEGORICAL:
+        weights = [math.exp(-i / 3) * rng.uniform(0.7, 1.3) for i in range(len(CARRIERS))]
+        return list(CARRIERS), _shares(weights)
+    low, step = rng.uniform(-40, 40), rng.uniform(0.5, 30)
+    peak = rng.uniform(2, 8)
+    weights = [math.exp(-(((i - peak) / 2.2) ** 2) / 2) for i in range(12)]
+    return [round(low + i * step, 3) for i in range(11)], _shares(weights)
+
+
+def _shares(weights: list[float]) -> list[float]:
+    return [weight / sum(weights) for weight in weights]
+
+
+def _push(feature: str, at: float) -> float:
+    """How far a feature has moved by that share of the time."""
+    summer = max(0.0, 1 - abs(at - 0.35) / 0.12)
+    return {
+        "dep_delay": 1.9 * summer,
+        "arr_delay": 1.4 * summer,
+        "temp": 1.6 * math.sin(2 * math.pi * (at - 0.1)) ** 2,
+        "humid": 0.9 if 0.62 < at < 0.66 else 0.0,
+        "pressure": 1.2 * max(0.0, at - 0.8) * 5,
+        "carrier": 1.0 if at > 0.7 else 0.0,
+    }.get(feature, 0.15)
+
+
+def _report(
+    rng: random.Random, subject: str, start: datetime, end: datetime, at: float, baselines: dict[str, Any]
+) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "subject": {"endpoint": subject, "variant": "AllTraffic", "model": None},
+        "monitor": "data_quality",
+        "window": {"start": _iso(start), "end": _iso(end)},
+        "revision": 0,
+    }
+    if 0.49 < at < 0.52 or rng.random() < 0.02:
+        counts = {"records": 0, "rows": 0, "bad": 0, "late": 0}
+        return {"status": "NoData", **report, "counts": counts, "violations": [], "drift": []}
+    records = int(820 + 160 * math.sin(at * 80) + rng.gauss(0, 25))
+    bad = rng.choice([0] * 9 + [1, 2]) + (rng.randint(10, 40) if 0.55 < at < 0.565 else 0)
+    late = rng.choice([0] * 6 + [1, 3, 8])
+    drift = [_drift(rng, feature, at, *baseline) for feature, baseline in baselines.items()]
+    violations = [
+        {
+            "feature_name": d["feature_name"],
+            "constraint_check_type": "baseline_drift_check",
+            "description": f"Baseline drift distance: {d['distance']} exceeds threshold: {d['threshold']}",
+            "metric_name": "distance",
+        }
+        for d in drift
+        if d["distance"] > d["threshold"]
+    ]
+    if 0.55 < at < 0.565:
+        violations += [_violation("visib", "data_type_check"), _violation("wind_speed", "completeness_check")]
+    if 0.9 < at < 0.93:
+        violations += [
+            _violation("gate", "extra_column_check"),
+            _violation("dest", "categorical_values_check"),
+        ]
+    return {
+        "status": "CompletedWithViolations" if violations else "Completed",
+        **report,
+        "revision": int(rng.random() < 0.05),
+        "counts": {"records": records, "rows": records + 50, "bad": bad, "late": late},
+        "violations": violations,
+        "drift": drift,
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _violation(feature: str, check: str) -> dict[str, str]:
+    share = "Value: 0.931 does not meet the constraint requirement: 1.0"
+    return {"feature_name": feature, "constraint_check_type": check, "description": share}
+
+
+def _drift(
+    rng: random.Random, feature: str, at: float, bins: list[Any], baseline: list[float]
+) -> dict[str, Any]:
+    push = _push(feature, at) + rng.gauss(0, 0.06)
+    middle = (len(baseline) - 1) / 2
+    tilted = [share * math.exp(push * (i - middle) / 4) for i, share in enumerate(baseline)]
+    current = _shares([max(0.0, share * rng.uniform(0.93, 1.07)) for share in tilted])
+    return {
+        "feature_name": feature,
+        "kind": "categorical" if feature in CATEGORICAL else "numeric",
+        "distance": round(
+            max(abs(a - b) for a, b in zip(_cumulated(current), _cumulated(baseline), strict=True)), 4
+        ),
+        "threshold": 0.1,
+        "method": "LInfinity" if feature in CATEGORICAL else "Robust",
+        "bins": bins,
+        "baseline": baseline,
+        "current": current,
+    }
+
+
+def _cumulated(shares: list[float]) -> list[float]:
+    return [sum(shares[: i + 1]) for i in range(len(shares))]
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    """One small report as JSON, with one feature above its threshold."""
+    return {
+        "status": "CompletedWithViolations",
+        "subject": {"endpoint": "flight-delay", "variant": "AllTraffic", "model": None},
+        "monitor": "data_quality",
+        "window": {"start": "2013-04-01T00:00:00Z", "end": "2013-04-02T00:00:00Z"},
+        "revision": 0,
+        "counts": {"records": 900, "rows": 950, "bad": 1, "late": 0},
+        "violations": [_violation("carrier", "baseline_drift_check")],
+        "drift": [drift()],
+        **changes,
+    }
+
+
+def drift(**changes: Any) -> dict[str, Any]:
+    return {
+        "feature_name": "carrier",
+        "kind": "categorical",
+        "distance": 0.2,
+        "threshold": 0.1,
+        "method": "LInfinity",
+        "bins": ["UA", "(other)"],
+        "baseline": [0.5, 0.5],
+        "current": [0.7, 0.3],
+        **changes,
+    }
+
+
+def put(root: Path, *reports: Any) -> Path:
+    """Write each report (JSON, or text as it is) under a path of its own."""
+    for i, content in enumerate(reports):
+        path = root / "reports" / "e" / "v" / "m" / "2013" / "04" / "01" / f"{i:02}" / "report.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return root
+
+
+def page(root: Path) -> str:
+    return write_page(root).read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """Tags with their attributes, and the visible text, of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._script = tag == "script"
+        if self._script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[-1] += data
+        else:
+            self.text += " " + " ".join(data.split())
+
+
+def packed(text: str) -> Iterator[Any]:
+    """The data of each section."""
+    for (_, attributes), content in zip(
+        (tag for tag in Elements(text).tags if tag[0] == "script"), Elements(text).scripts, strict=True
+    ):
+        if attributes.get("type") == "application/json":
+            yield json.loads(content)
+
+
+def test_the_page_loads_nothing_from_anywhere(tmp_path: Path) -> None:
+    text = page(synthetic(tmp_path))
+    elements = Elements(text)
+    addresses = [
+        value
+        for _, attributes in elements.tags
+        for name, value in attributes.items()
+        if name in ("src", "href")
+    ]
+    assert [address for address in addresses if not str(address).startswith(("#", "data:"))] == []
+    assert not {tag for tag, _ in elements.tags} & {
+        "iframe",
+        "object",
+        "embed",
+        "img",
+        "audio",
+        "video",
+        "base",
+    }
+    assert "default-src 'none'" in text
+    markup = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"https?:|@import|url\(", markup)
+
+
+def test_the_libraries_are_embedded_once(tmp_path: Path) -> None:
+    text = page(put(tmp_path, report(), report(subject={"endpoint": "other", "variant": "B", "model": None})))
+    assert text.count("window.vegaEmbed=") == 1
+
+
+def test_the_same_reports_give_the_same_bytes(tmp_path: Path) -> None:
+    one, two = synthetic(tmp_path / "one"), synthetic(tmp_path / "two")
+    first = write_page(one).read_bytes()
+    assert write_page(two).read_bytes() == first
+    assert write_page(one).read_bytes() == first
+    assert sorted(path.name for path in one.iterdir()) == ["index.html", "reports"]
+
+
+def test_the_order_of_reports_changes_nothing(tmp_path: Path) -> None:
+    found = read(synthetic(tmp_path))
+    assert render(found.reports[::-1], found.summary) == render(found.reports, found.summary)
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    hostile = report(
+        subject={"endpoint": HOSTILE, "variant": HOSTILE, "model": HOSTILE},
+        monitor=HOSTILE,
+        status=HOSTILE,
+        violations=[{"feature_name": HOSTILE, "constraint_check_type": HOSTILE, "description": HOSTILE}],
+        drift=[drift(feature_name=HOSTILE, method=HOSTILE, bins=[HOSTILE, "(other)"])],
+    )
+    put(tmp_path, hostile, '{"status": "' + "</script><img src=x>")
+    (tmp_path / "summary.json").write_text(json.dumps({"bad_by_reason": {HOSTILE: 3}, "finished": True}))
+    text = page(tmp_path)
+    elements = Elements(text)
+    assert "img" not in {tag for tag, _ in elements.tags}
+    assert not any(name.startswith("on") for _, attributes in elements.tags for name in attributes)
+    assert len(re.findall(r"</script", text, flags=re.IGNORECASE)) == 3  # data, libraries, drawing
+    (data,) = packed(text)
+    assert data["features"] == [HOSTILE]
+    assert data["scales"][0]["labels"] == [HOSTILE, "(other)"]
+    assert HOSTILE in elements.text
+    assert "49" not in elements.text
+
+
+def test_zero_reports_give_a_page_that_says_so(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "No reports" in Elements(text).text
+    assert len(text) < 20_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "",
+        "[]",
+        "null",
+        "{}",
+        '{"status": "\\ud800"}',
+        report(window={"start": "yesterday", "end": "2013-04-02T00:00:00Z"}),
+        report(window={"start": "2013-04-01T00:00:00", "end": "2013-04-02T00:00:00"}),
+        report(window={"start": "2013-04-02T00:00:00Z", "end": "2013-04-01T00:00:00Z"}),
+        report(drift=[drift(current=[1.0])]),
+        report(drift=[drift(distance="far")]),
+        json.dumps(report()).replace("0.2", "1e999"),
+        json.dumps(report()).replace("0.2", "NaN"),
+    ],
+)
+def test_a_broken_report_is_left_out_and_named(tmp_path: Path, content: Any) -> None:
+    text = Elements(page(put(tmp_path, report(), content))).text
+    assert "1 file could not be read and is left out" in text
+    assert "reports/e/v/m/2013/04/01/01/report.json" in text
+    assert "1 of 1 windows with violations" in text
+
+
+def test_only_broken_files_still_give_a_page(tmp_path: Path) -> None:
+    put(tmp_path, "{")
+    (tmp_path / "summary.json").write_bytes(b"\xff\xfe{")
+    text = Elements(page(tmp_path)).text
+    assert "2 files could not be read" in text
+    assert "summary.json" in text
+
+
+def test_three_hundred_windows_of_fourteen_features_keep_every_distribution_in_a_small_page(
+    tmp_path: Path,
+) -> None:
+    text = page(synthetic(tmp_path, windows=300))
+    assert len(text.encode()) < 2_500_000
+    (data,) = packed(text)
+    held = [window["status"] != "NoData" for window in data["windows"]]
+    assert len(held) == 300 and len(data["features"]) == 14
+    assert all([shares is not None for shares in row] == held for row in data["shares"])
+    assert "To keep this page small" not in text
+
+
+def test_above_four_hundred_windows_the_greatest_distances_keep_their_distributions(tmp_path: Path) -> None:
+    text = page(synthetic(tmp_path, windows=450, features=("dep_delay", "carrier"), size=HOUR))
+    (data,) = packed(text)
+    kept = [w for w, shares in enumerate(data["shares"][0]) if shares is not None]
+    left = [w for w, shares in enumerate(data["shares"][0]) if shares is None and data["scale"][0][w] >= 0]
+
+    def greatest(w: int) -> float:
+        return max(row[w] or 0.0 for row in data["distance"])
+
+    assert len(kept) == 400
+    assert min(map(greatest, kept)) >= max(map(greatest, left))
+    assert f"it holds the distributions of 400 of {len(kept) + len(left)} windows only" in Elements(text).text
+
+
+def test_many_subjects_share_the_room_of_the_page(tmp_path: Path) -> None:
+    for i in range(20):
+        synthetic(tmp_path, windows=300, subject=f"endpoint-{i}")
+    assert len(page(tmp_path).encode()) < 6_000_000
+
+
+def test_each_subject_and_monitor_has_a_section_and_a_link(tmp_path: Path) -> None:
+    subjects = [{"endpoint": name, "variant": "AllTraffic", "model": None} for name in ("b", "a")]
+    text = page(
+        put(tmp_path, *(report(subject=s) for s in subjects), report(subject=subjects[0], monitor="bias"))
+    )
+    elements = Elements(text)
+    assert [a["id"] for tag, a in elements.tags if tag == "section"] == [
+        "section-1",
+        "section-2",
+        "section-3",
+    ]
+    assert [a["href"] for tag, a in elements.tags if tag == "a"] == ["#section-1", "#section-2", "#section-3"]
+    assert elements.text.index("a / AllTraffic") < elements.text.index("b / AllTraffic")
+    assert "3 subjects watched" in elements.text
+
+
+def test_features_come_in_the_order_of_their_greatest_distance(tmp_path: Path) -> None:
+    names = {"low": 0.01, "high": 0.9, "middle": 0.2, "unmeasured": None}
+    drifts = [drift(feature_name=name, distance=distance) for name, distance in names.items()]
+    (data,) = packed(page(put(tmp_path, report(drift=drifts))))
+    assert data["features"] == ["high", "middle", "low", "unmeasured"]
+    assert data["distance"] == [[0.9], [0.2], [0.01], [None]]
+
+
+def test_rounding_does_not_move_a_distance_over_its_threshold(tmp_path: Path) -> None:
+    drifts = [drift(distance=0.1000000001), drift(feature_name="origin", distance=0.1)]
+    (data,) = packed(page(put(tmp_path, report(drift=drifts))))
+    assert data["distance"] == [[0.1000000001], [0.1]]
+
+
+def test_windows_without_data_are_gaps(tmp_path: Path) -> None:
+    empty = report(
+        status="NoData",
+        window={"start": "2013-04-02T00:00:00Z", "end": "2013-04-03T00:00:00Z"},
+        counts={"records": 0, "rows": 0, "bad": 0, "late": 0},
+        violations=[],
+        drift=[],
+    )
+    text = page(put(tmp_path, report(), empty))
+    (data,) = packed(text)
+    assert [window["status"] for window in data["windows"]] == ["CompletedWithViolations", "NoData"]
+    assert data["scale"] == [[0, -1]]
+
+
+def test_reports_without_any_drift_make_a_page(tmp_path: Path) -> None:
+    text = Elements(page(put(tmp_path, report(status="NoData", violations=[], drift=[])))).text
+    assert "No violations in 1 window." in text
+    assert "hold no drift distances" in text
+
+
+def test_the_highest_revision_of_a_window_counts(tmp_path: Path) -> None:
+    revised = report(revision=2, violations=[], status="Completed")
+    text = Elements(page(put(tmp_path, revised, report()))).text
+    assert "No violations in 1 window." in text
+    assert "1 window was revised by late data" in text
+
+
+def test_a_baseline_is_embedded_once(tmp_path: Path) -> None:
+    (data,) = packed(page(synthetic(tmp_path, windows=30)))
+    assert len(data["scales"]) == 14
+
+
+def test_the_table_says_how_many_violations_it_leaves_out(tmp_path: Path) -> None:
+    many = [_violation(f"f{i:03}", "completeness_check") for i in range(230)]
+    elements = Elements(page(put(tmp_path, report(violations=many))))
+    assert "The latest 200 of 230; 30 older ones are left out." in elements.text
+    assert sum(tag == "tr" for tag, _ in elements.tags) == 201
+
+
+def test_a_wide_model_shows_the_features_that_drifted_most(tmp_path: Path) -> None:
+    drifts = [drift(feature_name=f"f{i:03}", distance=i / 1000) for i in range(120)]
+    text = page(put(tmp_path, report(drift=drifts)))
+    (data,) = packed(text)
+    assert len(data["features"]) == 60 and data["features"][0] == "f119"
+    assert "60 more features with smaller distances are not shown, 0 of them above" in Elements(text).text
+
+
+def test_the_summary_gives_the_counts_and_the_reasons(tmp_path: Path) -> None:
+    put(tmp_path, report())
+    summary = {
+        "counts": {"records": 12345, "rows": 2, "bad": 13, "late": 4},
+        "bad_by_reason": {"truncated JSON": 12, "no data": 1},
+        "reports": {"Completed": 200},
+        "finished": False,
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    text = Elements(page(tmp_path)).text
+    assert "12,345" in text
+    assert "truncated JSON (12), no data (1)" in text
+    assert "had not finished" in text
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        (("2013-04-01T00:00:00Z", "2013-04-01T00:15:00Z"), "2013-04-01 00:00 to 00:15"),
+        (("2013-04-01T23:00:00Z", "2013-04-02T00:00:00Z"), "2013-04-01 23:00 to 2013-04-02 00:00"),
+        (("2013-04-01T02:00:00+02:00", "2013-04-02T02:00:00+02:00"), "2013-04-01"),
+        (("2013-04-01T00:00:00.5Z", "2013-04-01T00:00:01Z"), "2013-04-01 00:00:00.500000 to 00:00:01"),
+    ],
+)
+def test_a_window_is_named_in_utc(tmp_path: Path, window: tuple[str, str], words: str) -> None:
+    (data,) = packed(page(put(tmp_path, report(window=dict(zip(("start", "end"), window, strict=True))))))
+    assert data["windows"][0]["label"] == words
+
+
+def test_sliding_windows_are_drawn_side_by_side(tmp_path: Path) -> None:
+    """
+    2h windows   |=======|
+                     |=======|
+    drawn        |---|-------|
+    """
+    windows = [("00:00", "02:00"), ("01:00", "03:00")]
+    reports = [
+        report(window={k: f"2013-04-01T{t}:00Z" for k, t in zip(("start", "end"), w, strict=True)})
+        for w in windows
+    ]
+    (data,) = packed(page(put(tmp_path, *reports)))
+    first, second = data["windows"]
+    assert first["e"] == second["s"]
+    assert (second["e"] - second["s"]) == 2 * 3_600_000
