@@ -35,8 +35,8 @@ class Quantiles:
 
     def merge(self, other: "Quantiles") -> "Quantiles":
         """Combine two disjoint samples; neither is changed."""
-        if not other.n:
-            return self
+        if not self.n or not other.n:
+            return self if self.n else other
         merged = kll_doubles_sketch.deserialize(self.dump())
         merged.merge(other._sketch)
         return Quantiles(merged)

@@ -94,6 +94,21 @@ def decode(frame: Frame, layout: Layout, max_ahead: int = 3_600_000) -> Decoded:
     )
 
 
+def refuse(frame: Frame, error: BadRecord) -> Decoded:
+    """All records of `frame` refused for one reason, their own times kept where they can be read."""
+    records, bad = capture.parse_many(frame.data)
+    times = _event_times(records, frame.arrived, bad)
+    return Decoded(
+        subject=frame.subject,
+        frame=frame,
+        event_time=_fill_times(times, frame.arrived),
+        event_id=[None] * len(records),
+        inference_id=[None] * len(records),
+        bad={index: bad.get(index, error) for index in range(len(records))},
+        tables=[],
+    )
+
+
 def _event_times(
     records: Sequence[CaptureRecord | None], arrived: NDArray[np.int64], bad: dict[int, BadRecord]
 ) -> NDArray[np.int64]:

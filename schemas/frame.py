@@ -121,6 +121,11 @@ def decode(message: bytes, subject: Subject = _DEFAULT, arrived: int = 0) -> Fra
     return Frame(about.subject, data, times, lines, about.source, about.complete_until)
 
 
+def raw(message: bytes) -> Frame:
+    """A whole message as one record, for one that cannot be read as a frame."""
+    return Frame.of(_DEFAULT, pa.array([message], pa.binary()), 0)
+
+
 def split(frame: Frame, max_bytes: int = MAX_FRAME_BYTES) -> Iterator[Frame]:
     """Cut `frame` into frames of at most `max_bytes` of records; a larger record gets a frame of its own.
 

@@ -1,7 +1,7 @@
 """The page: one self-contained `index.html` about every report under a directory.
 
-It works from a file, offline: libraries, specifications and data are inside, and its content security policy lets
-nothing be loaded. It is a function of the directory alone (no clock), so the same reports give the same bytes.
+It works from a file, offline: libraries, specifications and data are inside, and its content security policy
+lets nothing be loaded. It is a function of the directory alone (no clock): the same reports, the same bytes.
 """
 
 import json
@@ -11,66 +11,43 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import msgspec
 import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from msgspec import Meta, Struct
 
+from schemas.frame import Subject
+from schemas.report import Counts, Violation
 from sinks import page_charts as charts
 
 NO_DATA = "NoData"
 
+_UNREADABLE = (OSError, OverflowError, RecursionError, UnicodeDecodeError, msgspec.DecodeError)
+
 Utc = Annotated[datetime, Meta(tz=True)]
+Share = Annotated[float, Meta(ge=0, le=1.001)]
 Key = tuple[str, str, str, str]  # endpoint, variant, model, monitor
 
 
-class Subject(Struct, frozen=True):
-    """What a window belongs to."""
-
-    endpoint: str
-    variant: str
-    model: str | None = None
-
-
 class Window(Struct, frozen=True, order=True):
-    """Half-open [start, end) of event time."""
+    """Half-open [start, end) of event time, as it is written."""
 
     start: Utc
     end: Utc
 
     def __post_init__(self) -> None:
-        if self.start >= self.end:
+        if self.start.astimezone(UTC) >= self.end.astimezone(UTC):
             raise ValueError("window does not start before it ends")
 
 
-class Counts(Struct, frozen=True):
-    """Records and rows of a window or of a run."""
-
-    records: int = 0
-    rows: int = 0
-    bad: int = 0
-    late: int = 0
-
-
-class Violation(Struct, frozen=True):
-    """One constraint that did not hold; further keys are let through."""
-
-    feature_name: str
-    constraint_check_type: str
-    description: str = ""
-
-
 class Drift(Struct, frozen=True):
-    """Distance of one feature to its baseline, with both distributions over the same bins.
-
-    Numeric: n edges make n + 1 shares, the first and last outside the edges. Categorical: a share for each value.
-    """
+    """`schemas.report.Drift` as it is read: JSON does not tell a list of edges from one of values."""
 
     feature_name: str
     kind: str
@@ -78,28 +55,19 @@ class Drift(Struct, frozen=True):
     threshold: float
     method: str = ""
     bins: tuple[float | str, ...] = ()
-    baseline: tuple[float, ...] = ()
-    current: tuple[float, ...] = ()
+    baseline: tuple[Share, ...] = ()
+    current: tuple[Share, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.bins and not self.baseline and not self.current:
-            return
         shares = len(self.bins) + (self.kind == "numeric")
-        if not len(self.baseline) == len(self.current) == shares:
+        if self.bins and not len(self.baseline) == len(self.current) == shares:
             raise ValueError("bins, baseline and current do not fit together")
-
-    @property
-    def ratio(self) -> float | None:
-        """Distance in thresholds; above 1 is drift."""
-        if self.distance is None:
-            return None
-        if self.threshold > 0:
-            return self.distance / self.threshold
-        return inf if self.distance > 0 else 0.0
+        if self.kind == "numeric" and not all(isinstance(edge, float) for edge in self.bins):
+            raise ValueError("a numeric feature's bins are not numbers")
 
 
 class Report(Struct, frozen=True):
-    """One window's `report.json`."""
+    """One window's `report.json`; keys we do not know are let through."""
 
     status: str
     subject: Subject
@@ -142,7 +110,7 @@ class Limits:
     features: int = 60  # rows of the heat map
     cells: int = 250_000  # of the heat map, so latest windows drawn
     windows: int = 400  # with distributions, those of the greatest distances
-    shares: int = 600_000  # in the distributions
+    shares: int = 500_000  # in the distributions
     rows: int = 2_000  # of the table, and never more than 200 in one
     drawn: int = 2_000  # windows drawn, the latest
 
@@ -156,8 +124,32 @@ class Limits:
         )
 
 
+def severity(drift: Drift) -> float | None:
+    """Distance / threshold: above 1 is drift. None where there is no distance.
+
+    ChiSquared's is a p-value, drift when below its threshold; there it is threshold / p-value.
+
+    >>> severity(Drift("carrier", "categorical", 0.25, 0.1, "LInfinity"))
+    2.5
+    >>> severity(Drift("carrier", "categorical", 0.01, 0.05, "ChiSquared"))
+    5.0
+    """
+    if drift.distance is None:
+        return None
+    large, small = drift.distance, drift.threshold
+    if _is_p_value(drift):
+        large, small = small, large
+    if small > 0:
+        return large / small
+    return inf if large > 0 else 0.0
+
+
+def _is_p_value(drift: Drift) -> bool:
+    return drift.method == "ChiSquared"
+
+
 def write_page(directory: Path) -> Path:
-    """Write `directory/index.html` from the reports and the summary under `directory`; replaces it in one step."""
+    """Write `directory/index.html` from the reports and the summary there, replacing it in one step."""
     found = read(directory)
     page = directory / "index.html"
     temporary = page.with_name(f".index.html.{os.getpid()}")
@@ -178,14 +170,14 @@ def read(directory: Path) -> Found:
     for path in sorted((directory / "reports").rglob("report.json")):
         try:
             reports.append(msgspec.json.decode(path.read_bytes(), type=Report))
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             broken[_name(path, directory)] = _reason(error)
     summary = None
     try:
         summary = msgspec.json.decode((directory / "summary.json").read_bytes(), type=Summary)
     except FileNotFoundError:
         pass
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         broken["summary.json"] = _reason(error)
     return Found(reports, summary, broken)
 
@@ -218,7 +210,7 @@ def render(
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -230,7 +222,7 @@ def _template() -> Any:
 @cache
 def _bundle() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script."""
-    script = vl_convert.javascript_bundle()
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return Markup(script.replace("</script", r"<\/script").replace("<!--", r"<\!--"))
 
 
@@ -287,6 +279,7 @@ def _section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "revised": sum(report.revision > 0 for report in reports),
         "last_violated": next((_label(r.window) for r in reversed(reports) if r.violations), None),
         "worst": _worst(reports),
+        "p_values": any(_is_p_value(drift) for report in reports for drift in report.drift),
         "features": len(features),
         "hidden": len(features) - len(shown),
         "hidden_drifted": sum(ratio > 1 for _, ratio in features[limits.features :]),
@@ -306,43 +299,48 @@ def _section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
 
 
 def _features(reports: Sequence[Report]) -> list[tuple[str, float]]:
-    """Features with their greatest distance in thresholds, the greatest first."""
+    """Features with their greatest severity, the greatest first."""
     greatest: dict[str, float] = {}
     for drift in (drift for report in reports for drift in report.drift):
-        greatest[drift.feature_name] = max(greatest.get(drift.feature_name, 0.0), drift.ratio or 0.0)
+        greatest[drift.feature_name] = max(greatest.get(drift.feature_name, 0.0), severity(drift) or 0.0)
     return sorted(greatest.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _worst(reports: Sequence[Report]) -> dict[str, Any] | None:
+    """The cell that drifted most."""
     cells = [
-        (drift, report.window) for report in reports for drift in report.drift if drift.ratio is not None
+        (drift, report.window) for report in reports for drift in report.drift if drift.distance is not None
     ]
     if not cells:
         return None
-    drift, window = max(cells, key=lambda cell: cell[0].ratio or 0.0)
-    return {"drift": drift, "label": _label(window), "above": (drift.ratio or 0.0) > 1}
+    drift, window = max(cells, key=lambda cell: severity(cell[0]) or 0.0)
+    return {
+        "feature": drift.feature_name,
+        "what": f"{'p-value' if _is_p_value(drift) else 'distance'} {drift.distance:.4g}",
+        "threshold": f"{drift.threshold:g}",
+        "label": _label(window),
+        "drifted": (severity(drift) or 0.0) > 1,
+    }
 
 
 def _latest_violations(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """Every violation, the latest window first, in a window the greatest distance first."""
+    """Every violation, the latest window first; in a window what is not drift, then the most drifted."""
     rows = []
     for report in reversed(reports):
-        ratios = {drift.feature_name: drift.ratio for drift in report.drift}
-
-        def severity(violation: Violation, ratios: Mapping[str, float | None] = ratios) -> float:
-            drifted = violation.constraint_check_type == "baseline_drift_check"
-            return (ratios.get(violation.feature_name) or 0.0) if drifted else inf
-
+        severities = {drift.feature_name: severity(drift) for drift in report.drift}
+        ranked = sorted(report.violations, key=lambda violation: -_rank(violation, severities))
+        label = _label(report.window)
         rows += [
-            {
-                "report": report,
-                "label": _label(report.window),
-                "violation": violation,
-                "linked": violation.feature_name in ratios,
-            }
-            for violation in sorted(report.violations, key=severity, reverse=True)
+            {"report": report, "label": label, "violation": one, "linked": one.feature_name in severities}
+            for one in ranked
         ]
     return rows
+
+
+def _rank(violation: Violation, severities: Mapping[str, float | None]) -> float:
+    if violation.constraint_check_type != "baseline_drift_check":
+        return inf
+    return severities.get(violation.feature_name) or 0.0
 
 
 def _specs(drawn: Sequence[Report], features: Sequence[str]) -> dict[str, charts.Spec]:
@@ -350,8 +348,8 @@ def _specs(drawn: Sequence[Report], features: Sequence[str]) -> dict[str, charts
     left = charts.gutter(features)
     checks = sorted({v.constraint_check_type for report in drawn for v in report.violations})
     specs = {
-        "rows": charts.counts_over_time(domain, left, {"rows": charts.BASELINE}, height=110),
-        "lost": charts.counts_over_time(domain, left, {"bad": "#a33a2a", "late": "#d9a441"}, height=70),
+        "rows": charts.counts_over_time(domain, left, {"rows": charts.ROWS}, height=110),
+        "lost": charts.counts_over_time(domain, left, {"bad": charts.BAD, "late": charts.LATE}, height=70),
     }
     if checks:
         specs["violations"] = charts.violations_over_time(domain, left, checks)
@@ -372,48 +370,64 @@ class Packed:
 
 
 def _pack(reports: Sequence[Report], features: Sequence[str], limits: Limits) -> Packed:
-    """Put each number once: cells as matrices feature x window, bins and baselines as a list of distinct scales."""
+    """Put each thing once: matrices feature x window of cells; lists of distinct rules, bins and words."""
     kept = _with_distributions(reports, set(features), limits)
-    scales: dict[tuple[Any, ...], int] = {}
+    rules: dict[tuple[Any, ...], int] = {}
+    bins: dict[tuple[Any, ...], int] = {}
     matrix = {name: _Row(len(reports)) for name in features}
     for at, report in enumerate(reports):
         for drift in report.drift:
-            if row := matrix.get(drift.feature_name):
-                scale = (drift.kind, drift.method, drift.threshold, drift.bins, drift.baseline)
-                row.scale[at] = scales.setdefault(scale, len(scales))
-                row.distance[at] = _short(drift)
-                if at in kept:
-                    row.shares[at] = [round(share * 10_000) for share in drift.current]
-    columns = [matrix[name] for name in features]
+            if not (row := matrix.get(drift.feature_name)):
+                continue
+            row.rule[at] = _index(rules, (drift.method, drift.threshold, _is_p_value(drift)))
+            row.distance[at] = _short(drift)
+            if at in kept and drift.bins:
+                labels = _bin_labels(drift.bins) if drift.kind == "numeric" else _cut(drift.bins)
+                row.shares[at] = [_index(bins, (labels, _parts(drift.baseline))), *_parts(drift.current)]
+    words: dict[str, int] = {}
+    rows = [matrix[name] for name in features]
     data = {
-        "windows": list(_columns(reports)),
+        "windows": _columns(reports),
         "violations": list(_violation_counts(reports)),
         "features": list(features),
-        "distance": [row.distance for row in columns],
-        "scale": [row.scale for row in columns],
-        "shares": [row.shares for row in columns],
-        "scales": [_scale(*scale) for scale in scales],
+        "distance": [row.distance for row in rows],
+        "rule": [row.rule for row in rows],
+        "shares": [row.shares for row in rows],
+        "rules": list(rules),
+        "bins": [[[_index(words, label) for label in labels], baseline] for labels, baseline in bins],
+        "words": list(words),
     }
     return Packed(data, len(kept), sum(report.status != NO_DATA for report in reports))
 
 
 class _Row:
-    """One feature's cells, by window; scale -1 where the window has no such cell."""
+    """One feature's cells, by window: rule -1 where the window has no such cell, shares after their bins."""
 
     def __init__(self, windows: int) -> None:
-        self.scale = [-1] * windows
+        self.rule = [-1] * windows
         self.distance: list[float | None] = [None] * windows
         self.shares: list[list[int] | None] = [None] * windows
+
+
+def _index(known: dict[Any, int], value: Any) -> int:
+    return known.setdefault(value, len(known))
+
+
+def _parts(shares: Sequence[float]) -> tuple[int, ...]:
+    """Shares in parts of ten thousand."""
+    return tuple(round(share * 10_000) for share in shares)
 
 
 def _with_distributions(reports: Sequence[Report], features: set[str], limits: Limits) -> set[int]:
     """The windows, by index, whose distributions the page holds: those of the greatest distances."""
 
     def greatest(at: int) -> float:
-        return max((d.ratio or 0.0 for d in reports[at].drift if d.feature_name in features), default=0.0)
+        return max((severity(d) or 0.0 for d in reports[at].drift if d.feature_name in features), default=0.0)
 
     def numbers(at: int) -> int:
-        return sum(len(d.current) for d in reports[at].drift if d.feature_name in features)
+        """Values to store; a category's bins are its own in each window, so labels and baseline count too."""
+        held = (drift for drift in reports[at].drift if drift.feature_name in features)
+        return sum(len(drift.current) * (1 if drift.kind == "numeric" else 3) for drift in held)
 
     kept: set[int] = set()
     left = limits.shares
@@ -427,27 +441,33 @@ def _with_distributions(reports: Sequence[Report], features: set[str], limits: L
 
 
 def _short(drift: Drift) -> float | None:
-    """The distance in five decimals, unless that would move it over its threshold."""
+    """The distance in five digits, unless that would move it over its threshold."""
     if drift.distance is None:
         return None
-    short = round(drift.distance, 5)
-    return short if (short > drift.threshold) == (drift.distance > drift.threshold) else drift.distance
+    short = float(f"{drift.distance:.5g}")
+    exact, limit = drift.distance, drift.threshold
+    return short if (short > limit, short < limit) == (exact > limit, exact < limit) else exact
 
 
-def _columns(reports: Sequence[Report]) -> Iterator[dict[str, Any]]:
-    """One small object a window. Where windows slide, each is drawn up to the next."""
-    for at, report in enumerate(reports):
-        end = report.window.end
-        if at + 1 < len(reports):
-            end = min(end, reports[at + 1].window.start)
-        yield {
-            "s": _ms(report.window.start),
-            "e": _ms(max(end, report.window.start + timedelta(milliseconds=1))),
-            "label": _label(report.window),
-            "status": report.status,
-            "revision": report.revision,
-            **msgspec.to_builtins(report.counts),
-        }
+def _columns(reports: Sequence[Report]) -> dict[str, list[Any]]:
+    """The windows, a list for each of their values. Where windows slide, each is drawn up to the next."""
+    starts = [_ms(report.window.start) for report in reports]
+    ends = [_ms(report.window.end) for report in reports]
+    drawn = [
+        max(start + 1, min(end, then))
+        for start, end, then in zip(starts, ends, [*starts[1:], inf], strict=True)
+    ]
+    return {
+        "s": starts,
+        "e": drawn,
+        "label": [_label(report.window) for report in reports],
+        "status": [report.status for report in reports],
+        "revision": [report.revision for report in reports],
+        "records": [report.counts.records for report in reports],
+        "rows": [report.counts.rows for report in reports],
+        "bad": [report.counts.bad for report in reports],
+        "late": [report.counts.late for report in reports],
+    }
 
 
 def _violation_counts(reports: Sequence[Report]) -> Iterator[list[Any]]:
@@ -460,31 +480,23 @@ def _violation_counts(reports: Sequence[Report]) -> Iterator[list[Any]]:
             yield [at, check, len(names), ", ".join(names[:6]) + more]
 
 
-def _scale(
-    kind: str, method: str, threshold: float, bins: Sequence[float | str], baseline: Sequence[float]
-) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "method": method,
-        "threshold": threshold,
-        "labels": _bin_labels(bins) if kind == "numeric" else [str(value) for value in bins],
-        "baseline": [round(share * 10_000) for share in baseline],
-    }
-
-
-def _bin_labels(edges: Sequence[float | str]) -> list[str]:
+def _bin_labels(edges: Sequence[float | str]) -> tuple[str, ...]:
     """Names of the n + 1 bins which n edges make.
 
     >>> _bin_labels([0.0, 0.5, 1.0])
-    ['below 0', '0 to 0.5', '0.5 to 1', '1 and above']
+    ('below 0', '0 to 0.5', '0.5 to 1', '1 and above')
     """
-    if not edges:
-        return []
-    numbers = [edge for edge in edges if isinstance(edge, float)]
+    numbers = [float(edge) for edge in edges]
     digits = next((n for n in range(3, 17) if len({f"{x:.{n}g}" for x in numbers}) == len(set(numbers))), 17)
-    text = [f"{edge:.{digits}g}" if isinstance(edge, float) else edge for edge in edges]
-    between = [f"{low} to {high}" for low, high in zip(text, text[1:], strict=False)]
-    return [f"below {text[0]}", *between, f"{text[-1]} and above"]
+    text = [f"{number:.{digits}g}" for number in numbers]
+    between = (f"{low} to {high}" for low, high in pairwise(text))
+    return (f"below {text[0]}", *between, f"{text[-1]} and above")
+
+
+def _cut(values: Sequence[float | str], most: int = 80) -> tuple[str, ...]:
+    """Categories as labels; a long one is cut."""
+    labels = map(str, values)
+    return tuple(label if len(label) <= most else label[: most - 3] + "..." for label in labels)
 
 
 def _ms(moment: datetime) -> int:

@@ -1,10 +1,11 @@
 """The charts of the page as Vega-Lite specifications: pure functions of scales and names, no data inside.
 
-Each specification names its data (`cells`, `gaps`, ...); the page's script unpacks them. Text from reports gets
-into a specification only as an item of a scale's domain, never into an expression.
+Each specification names its data (`cells`, `gaps`, ...); the page's script unpacks them. Text from reports
+gets into a specification only as an item of a scale's domain, never into an expression.
 """
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import altair as alt
@@ -15,7 +16,16 @@ Domain = tuple[int, int]  # milliseconds since the epoch, UTC
 ROW_HEIGHT = 19
 NO_DATA = "#d5d5d5"
 BASELINE, CURRENT = "#b3bdc8", "#1f5a92"
-BELOW, ABOVE = ("#e9f0f6", "#9dbbd6"), ("#fdb863", "#e0542c", "#7f0d1d")
+ROWS, BAD, LATE = "#7d9dbb", "#a33a2a", "#d9a441"
+STEPS = {
+    0.5: "#e9f0f6",
+    0.75: "#cbdbe9",
+    1: "#9dbbd6",
+    1.5: "#fdc074",
+    2: "#f58a42",
+    3: "#d63c23",
+    inf: "#8a0f1e",
+}
 CHECK_COLOURS = {
     "baseline_drift_check": "#e0542c",
     "data_type_check": "#5b4a9b",
@@ -72,9 +82,9 @@ def violations_over_time(domain: Domain, left: int, checks: Sequence[str]) -> Sp
         alt.Chart(alt.NamedData("violations"))
         .mark_bar()
         .encode(
-            x=_time(domain),
+            x=_time(),
             x2="e:T",
-            y=alt.Y("low:Q", title="violations", axis=_left(left, tickMinStep=1)),
+            y=alt.Y("low:Q", title=None, axis=_left(left, tickMinStep=1)),
             y2="high:Q",
             color=alt.Color(
                 "check:N",
@@ -94,7 +104,7 @@ def violations_over_time(domain: Domain, left: int, checks: Sequence[str]) -> Sp
 
 
 def drift_map(domain: Domain, left: int, features: Sequence[str]) -> Spec:
-    """Heat map feature x window: colour is distance / threshold, with a step from blue to orange at 1."""
+    """Heat map feature x window: colour is distance / threshold, blue up to 1 and orange to red above."""
     y = alt.Y(
         "feature:N",
         title=None,
@@ -104,33 +114,30 @@ def drift_map(domain: Domain, left: int, features: Sequence[str]) -> Spec:
     colour = alt.Color(
         "ratio:Q",
         title="distance ÷ threshold",
-        scale=alt.Scale(domain=[0, 1, 1.0001, 2, 4], range=[*BELOW, *ABOVE], clamp=True, zero=False),
+        scale=alt.Scale(
+            type="threshold", domain=[step + 1e-9 for step in STEPS][:-1], range=list(STEPS.values())
+        ),
         legend=alt.Legend(
-            orient="top",
-            titleOrient="left",
-            gradientLength=320,
-            gradientThickness=10,
-            values=[0, 1, 2, 3, 4],
-            labelExpr="datum.value == 4 ? '4 or more' : datum.value == 1 ? '1: threshold' : datum.label",
+            orient="top", titleOrient="left", gradientLength=350, gradientThickness=11, format="~r"
         ),
     )
     unmeasured = alt.condition("datum.distance === null", alt.value(NO_DATA), colour)
-    base = alt.Chart(alt.NamedData("cells")).encode(x=_time(domain), x2="e:T", y=y)
+    base = alt.Chart(alt.NamedData("cells")).encode(x=_time(), x2="e:T", y=y)
     cells = base.mark_rect(cursor="pointer", invalid=None).encode(
         color=unmeasured,
         tooltip=[
             alt.Tooltip("feature:N"),
             alt.Tooltip("label:N", title="window"),
-            alt.Tooltip("distance:Q", format=".4f"),
+            alt.Tooltip("distance:Q", title="distance or p-value", format=".4~g"),
             alt.Tooltip("threshold:Q", format="~g"),
-            alt.Tooltip("ratio:Q", title="distance ÷ threshold", format=".2f"),
+            alt.Tooltip("ratio:Q", title="in thresholds", format=".3~g"),
             alt.Tooltip("method:N"),
         ],
     )
-    chosen = base.mark_rect(fill=None, stroke="#000000", strokeWidth=2, cursor="pointer").properties(
-        data=alt.NamedData("chosen")
-    )
-    return _spec(alt.layer(_gaps(domain), cells, chosen), height=ROW_HEIGHT * max(3, len(features)))
+    chosen = base.properties(data=alt.NamedData("chosen"))
+    halo = chosen.mark_rect(fill=None, stroke="#ffffff", strokeWidth=5, cursor="pointer")
+    ring = chosen.mark_rect(fill=None, stroke="#000000", strokeWidth=2, cursor="pointer")
+    return _spec(alt.layer(_gaps(domain), cells, halo, ring), height=ROW_HEIGHT * max(3, len(features)))
 
 
 def distribution() -> Spec:
@@ -147,7 +154,7 @@ def distribution() -> Spec:
                 axis=alt.Axis(labelExpr="labels[datum.value]", labelAngle=-35, labelLimit=110, ticks=False),
             ),
             xOffset=alt.XOffset("of:N", scale=alt.Scale(domain=["baseline", "window"])),
-            y=alt.Y("share:Q", title="share of rows", axis=alt.Axis(format="~%", tickCount=5)),
+            y=alt.Y("share:Q", stack=None, title="share of rows", axis=alt.Axis(format="~%", tickCount=5)),
             color=alt.Color(
                 "of:N",
                 title=None,
@@ -167,19 +174,20 @@ def distribution() -> Spec:
 
 def distance_over_time(domain: Domain) -> Spec:
     """The chosen feature's distance in every window, with its threshold and a mark at the chosen window."""
-    x = _time(domain, field="mid")
-    base = alt.Chart(alt.NamedData("line")).encode(x=x)
-    tooltip = [alt.Tooltip("label:N", title="window"), alt.Tooltip("distance:Q", format=".4f")]
-    y = alt.Y("distance:Q", title="distance", axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=True))
+    base = alt.Chart(alt.NamedData("line")).encode(x=_time("mid"))
+    tooltip = [alt.Tooltip("label:N", title="window"), alt.Tooltip("distance:Q", format=".4~g")]
+    y = alt.Y("distance:Q", title=None, axis=alt.Axis(tickCount=5))
     line = base.mark_line(color="#8fa9c2", strokeWidth=1, interpolate="linear").encode(y=y)
     points = base.mark_circle(size=14, cursor="pointer", opacity=1).encode(
         y=y,
-        color=alt.condition("datum.ratio > 1", alt.value(ABOVE[1]), alt.value(CURRENT)),
+        color=alt.condition("datum.ratio > 1", alt.value(STEPS[3]), alt.value(CURRENT)),
         tooltip=tooltip,
     )
-    threshold = base.mark_line(color="#3d434b", strokeDash=[4, 3], strokeWidth=1).encode(y="threshold:Q")
-    chosen = alt.Chart(alt.NamedData("chosen")).encode(x=x)
-    rule = chosen.mark_rule(color="#000000", strokeWidth=1)
+    threshold = base.mark_line(color="#3d434b", strokeDash=[4, 3], strokeWidth=1, invalid="filter").encode(
+        y="threshold:Q"
+    )
+    chosen = alt.Chart(alt.NamedData("chosen")).encode(x=_time("mid"))
+    rule = chosen.mark_rule(color="#000000", strokeWidth=1).encode(x=_time("mid", domain))
     ring = chosen.mark_point(color="#000000", size=70, strokeWidth=2).encode(y=y, tooltip=tooltip)
     return _spec(alt.layer(rule, line, threshold, points, ring), height=230)
 
@@ -190,12 +198,12 @@ def counts_over_time(domain: Domain, left: int, colours: dict[str, str], height:
         alt.Chart(alt.NamedData("counts"))
         .mark_bar()
         .encode(
-            x=_time(domain),
+            x=_time(),
             x2="e:T",
             y=alt.Y(
                 "low:Q",
-                title=" and ".join(colours),
-                axis=_left(left, tickMinStep=1, format="~s", tickCount=4),
+                title=None,
+                axis=_left(left, tickMinStep=1, format=",d", tickCount=4),
             ),
             y2="high:Q",
             color=alt.Color(
@@ -215,8 +223,11 @@ def counts_over_time(domain: Domain, left: int, colours: dict[str, str], height:
     return _spec(alt.layer(_gaps(domain), bars), height=height)
 
 
-def _time(domain: Domain, field: str = "s") -> alt.X:
-    scale = alt.Scale(type="utc", domain=list(domain), nice=False, round=True)
+def _time(field: str = "s", domain: Domain | None = None) -> alt.X:
+    """The axis of time. One layer of a chart says its domain."""
+    scale = alt.Scale(type="utc", nice=False, round=True)
+    if domain:
+        scale.domain = list(domain)
     return alt.X(f"{field}:T", title=None, scale=scale, axis=alt.Axis(grid=False, labelOverlap=True))
 
 
@@ -224,20 +235,19 @@ def _left(width: int, **options: Any) -> alt.Axis:
     return alt.Axis(minExtent=width, maxExtent=width, **options)
 
 
-def _gaps(domain: Domain) -> alt.Chart:
-    """Grey bands over the windows that held no data."""
-    return (
-        alt.Chart(alt.NamedData("gaps"))
-        .mark_rect(color=NO_DATA)
-        .encode(
-            x=_time(domain),
-            x2="e:T",
-            tooltip=[alt.Tooltip("label:N", title="window"), alt.Tooltip("status:N")],
-        )
-    )
+def _gaps(domain: Domain) -> alt.LayerChart:
+    """Grey bands over the windows that held no data, and the domain of time.
+
+    The domain has a layer of its own: beside an x2 Vega-Lite warns of a conflict with itself.
+    """
+    base = alt.Chart(alt.NamedData("gaps"))
+    frame = base.mark_tick(opacity=0, tooltip=None).encode(x=_time(domain=domain))
+    tooltip = [alt.Tooltip("label:N", title="window"), alt.Tooltip("status:N")]
+    bands = base.mark_rect(color=NO_DATA).encode(x=_time(), x2="e:T", tooltip=tooltip)
+    return alt.LayerChart(layer=[frame, bands])
 
 
-def _spec(chart: alt.Chart | alt.LayerChart, height: int) -> Spec:
+def _spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int) -> Spec:
     spec = chart.properties(width="container", height=height).to_dict()
     del spec["$schema"]  # an address that nothing needs to load
     return {**spec, "config": _CONFIG}  # ours, whatever theme is enabled

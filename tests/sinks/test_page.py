@@ -17,9 +17,7 @@ from sinks.page import read, render, write_page
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 START = datetime(2013, 4, 1, tzinfo=UTC)
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!--{{ 7*7 }}'&"
-NUMERIC = (
-    "dep_delay", "arr_delay", "air_time", "distance", "hour", "temp", "wind_speed", "visib", "pressure", "humid",
-)  # fmt: skip
+NUMERIC = tuple("dep_delay arr_delay air_time distance hour temp wind_speed visib pressure humid".split())
 CATEGORICAL = ("carrier", "origin", "dest", "tailnum_prefix")
 CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "(other)")
 
@@ -33,7 +31,7 @@ def synthetic(
     subject: str = "flight-delay",
     seed: int = 7,
 ) -> Path:
-    """Write plausible reports: a summer drift of delays, a season in temp, a carrier that vanishes, days without data."""
+    """Write plausible reports: delays drift in summer, temp with the season, and some days hold no data."""
     rng = random.Random(seed)
     baselines = {feature: _baseline(rng, feature) for feature in features}
     for at in range(windows):
@@ -288,7 +286,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert len(re.findall(r"</script", text, flags=re.IGNORECASE)) == 3  # data, libraries, drawing
     (data,) = packed(text)
     assert data["features"] == [HOSTILE]
-    assert data["scales"][0]["labels"] == [HOSTILE, "(other)"]
+    assert data["words"] == [HOSTILE, "(other)"]
     assert HOSTILE in elements.text
     assert "49" not in elements.text
 
@@ -313,6 +311,10 @@ def test_zero_reports_give_a_page_that_says_so(tmp_path: Path) -> None:
         report(window={"start": "2013-04-02T00:00:00Z", "end": "2013-04-01T00:00:00Z"}),
         report(drift=[drift(current=[1.0])]),
         report(drift=[drift(distance="far")]),
+        report(drift=[drift(kind="numeric", bins=["a"])]),
+        report(drift=[drift(current=[1e306, 0.0])]),
+        report(window={"start": "0001-01-01T00:00:00+05:00", "end": "2013-04-02T00:00:00Z"}),
+        '{"more": ' + "[" * 100_000,
         json.dumps(report()).replace("0.2", "1e999"),
         json.dumps(report()).replace("0.2", "NaN"),
     ],
@@ -338,7 +340,7 @@ def test_three_hundred_windows_of_fourteen_features_keep_every_distribution_in_a
     text = page(synthetic(tmp_path, windows=300))
     assert len(text.encode()) < 2_500_000
     (data,) = packed(text)
-    held = [window["status"] != "NoData" for window in data["windows"]]
+    held = [status != "NoData" for status in data["windows"]["status"]]
     assert len(held) == 300 and len(data["features"]) == 14
     assert all([shares is not None for shares in row] == held for row in data["shares"])
     assert "To keep this page small" not in text
@@ -348,7 +350,7 @@ def test_above_four_hundred_windows_the_greatest_distances_keep_their_distributi
     text = page(synthetic(tmp_path, windows=450, features=("dep_delay", "carrier"), size=HOUR))
     (data,) = packed(text)
     kept = [w for w, shares in enumerate(data["shares"][0]) if shares is not None]
-    left = [w for w, shares in enumerate(data["shares"][0]) if shares is None and data["scale"][0][w] >= 0]
+    left = [w for w, shares in enumerate(data["shares"][0]) if shares is None and data["rule"][0][w] >= 0]
 
     def greatest(w: int) -> float:
         return max(row[w] or 0.0 for row in data["distance"])
@@ -394,6 +396,18 @@ def test_rounding_does_not_move_a_distance_over_its_threshold(tmp_path: Path) ->
     assert data["distance"] == [[0.1000000001], [0.1]]
 
 
+def test_a_p_value_is_drift_when_it_is_below_its_threshold(tmp_path: Path) -> None:
+    drifts = [
+        drift(feature_name=name, method="ChiSquared", distance=p, threshold=0.05)
+        for name, p in {"calm": 0.9, "drifted": 0.00012, "at": 0.05, "never": 0.0}.items()
+    ]
+    text = page(put(tmp_path, report(drift=drifts)))
+    (data,) = packed(text)
+    assert data["features"] == ["never", "drifted", "at", "calm"]
+    assert "2 of 4 features drifted" in Elements(text).text
+    assert re.search(r"never\s*, p-value 0", Elements(text).text)
+
+
 def test_windows_without_data_are_gaps(tmp_path: Path) -> None:
     empty = report(
         status="NoData",
@@ -404,8 +418,8 @@ def test_windows_without_data_are_gaps(tmp_path: Path) -> None:
     )
     text = page(put(tmp_path, report(), empty))
     (data,) = packed(text)
-    assert [window["status"] for window in data["windows"]] == ["CompletedWithViolations", "NoData"]
-    assert data["scale"] == [[0, -1]]
+    assert data["windows"]["status"] == ["CompletedWithViolations", "NoData"]
+    assert data["rule"] == [[0, -1]]
 
 
 def test_reports_without_any_drift_make_a_page(tmp_path: Path) -> None:
@@ -423,7 +437,7 @@ def test_the_highest_revision_of_a_window_counts(tmp_path: Path) -> None:
 
 def test_a_baseline_is_embedded_once(tmp_path: Path) -> None:
     (data,) = packed(page(synthetic(tmp_path, windows=30)))
-    assert len(data["scales"]) == 14
+    assert len(data["bins"]) == 14
 
 
 def test_the_table_says_how_many_violations_it_leaves_out(tmp_path: Path) -> None:
@@ -438,7 +452,7 @@ def test_a_wide_model_shows_the_features_that_drifted_most(tmp_path: Path) -> No
     text = page(put(tmp_path, report(drift=drifts)))
     (data,) = packed(text)
     assert len(data["features"]) == 60 and data["features"][0] == "f119"
-    assert "60 more features with smaller distances are not shown, 0 of them above" in Elements(text).text
+    assert "60 more features with smaller distances are not shown, 0 of them drifted" in Elements(text).text
 
 
 def test_the_summary_gives_the_counts_and_the_reasons(tmp_path: Path) -> None:
@@ -467,7 +481,7 @@ def test_the_summary_gives_the_counts_and_the_reasons(tmp_path: Path) -> None:
 )
 def test_a_window_is_named_in_utc(tmp_path: Path, window: tuple[str, str], words: str) -> None:
     (data,) = packed(page(put(tmp_path, report(window=dict(zip(("start", "end"), window, strict=True))))))
-    assert data["windows"][0]["label"] == words
+    assert data["windows"]["label"] == [words]
 
 
 def test_sliding_windows_are_drawn_side_by_side(tmp_path: Path) -> None:
@@ -482,6 +496,7 @@ def test_sliding_windows_are_drawn_side_by_side(tmp_path: Path) -> None:
         for w in windows
     ]
     (data,) = packed(page(put(tmp_path, *reports)))
-    first, second = data["windows"]
-    assert first["e"] == second["s"]
-    assert (second["e"] - second["s"]) == 2 * 3_600_000
+    hour = 3_600_000
+    starts, ends = data["windows"]["s"], data["windows"]["e"]
+    assert ends[0] == starts[1] == starts[0] + hour
+    assert ends[1] == starts[1] + 2 * hour

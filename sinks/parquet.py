@@ -1,0 +1,110 @@
+"""Decoded rows as Parquet objects, Hive-partitioned by endpoint, variant, date and hour of the event."""
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from schemas.columns import ARROW
+from schemas.decode import Decoded, Rows
+from schemas.frame import Subject
+from schemas.layout import Layout
+from schemas.times import to_datetime
+from sinks.objects import Objects, segment
+
+_HOUR = 3_600_000
+_PARTITION_KEYS = ("endpoint", "variant", "date", "hour")  # a feature of such a name gets a `_` behind it
+_ABOUT: Mapping[str, pa.DataType] = {
+    "_event_id": pa.string(),
+    "_inference_id": pa.string(),
+    "_event_time": pa.timestamp("ms", "UTC"),
+    "_row": pa.int32(),
+    "_other": pa.map_(pa.string(), pa.string()),
+}
+
+
+def schema(layout: Layout) -> pa.Schema:
+    """The columns of every object: what is known of the record, then the baseline's columns by its types.
+
+    `_other` keeps as text what fits none of them: values of another type, and columns of other names.
+    """
+    fields = [pa.field(name, kind) for name, kind in _ABOUT.items()]
+    for name, kind in layout.columns.items():
+        fields.append(pa.field(_stored(name), ARROW.get(kind, pa.string())))
+    return pa.schema(fields)
+
+
+def _stored(name: str) -> str:
+    return f"{name}_" if name in _PARTITION_KEYS or name in _ABOUT else name
+
+
+def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
+    """`rows` in the declared schema, in the order in which their records came."""
+    wanted = schema(layout)
+    others: list[tuple[str, pa.Array]] = []
+    arrays: dict[str, pa.Array] = {}
+    for name in rows.columns.column_names:
+        column = rows.columns[name].combine_chunks()
+        stored = _stored(name)
+        if name not in layout.columns:
+            others.append((name, column.cast(pa.string())))
+        elif column.type == wanted.field(stored).type:
+            arrays[stored] = column
+        else:
+            others.append((name, column))
+    record = rows.record
+    arrays["_event_id"] = pa.array(decoded.event_id, pa.string()).take(pa.array(record))
+    arrays["_inference_id"] = pa.array(decoded.inference_id, pa.string()).take(pa.array(record))
+    times = pa.array(decoded.event_time[record], pa.int64())
+    arrays["_event_time"] = times.cast(pa.timestamp("ms", "UTC"))
+    arrays["_row"] = pa.array(rows.row, pa.int32())
+    arrays["_other"] = _others(others, len(rows))
+    columns = [
+        arrays.get(field.name, pa.nulls(len(rows), field.type))
+        if field.name in arrays
+        else pa.nulls(len(rows), field.type)
+        for field in wanted
+    ]
+    return pa.Table.from_arrays(columns, schema=wanted)
+
+
+def _others(columns: list[tuple[str, pa.Array]], n: int) -> pa.Array:
+    if not columns:
+        return pa.nulls(n, _ABOUT["_other"])
+    names = [name for name, _ in columns]
+    values = zip(*(column.to_pylist() for _, column in columns), strict=True)
+    maps = [[(k, v) for k, v in zip(names, row, strict=True) if v is not None] or None for row in values]
+    return pa.array(maps, _ABOUT["_other"])
+
+
+def write(
+    objects: Objects, tables: Iterable[tuple[Subject, pa.Table]], partition: int, first_offset: int
+) -> int:
+    """Write rows, one object for each subject and hour; gives the number of objects.
+
+    Names hold the partition and the first log offset and nothing else, so writing the same range again
+    replaces the same objects.
+    """
+    by_subject: dict[Subject, list[pa.Table]] = {}
+    for subject, table in tables:
+        by_subject.setdefault(subject, []).append(table)
+    written = 0
+    for subject, parts in by_subject.items():
+        table = pa.concat_tables(parts)
+        hours = pc.floor_temporal(table["_event_time"], unit="hour").cast(pa.int64())
+        for hour in pc.unique(hours).to_pylist():
+            body = pa.BufferOutputStream()
+            pyarrow.parquet.write_table(table.filter(pc.equal(hours, hour)), body, compression="zstd")
+            objects.put(_key(subject, hour, partition, first_offset), body.getvalue())
+            written += 1
+    return written
+
+
+def _key(subject: Subject, hour: int, partition: int, first_offset: int) -> str:
+    when = to_datetime(hour)
+    model = f"{segment(subject.model)}-" if subject.model else ""
+    return (
+        f"endpoint={segment(subject.endpoint)}/variant={segment(subject.variant)}/date={when:%Y-%m-%d}/"
+        f"hour={when:%H}/{model}{partition:05d}-{first_offset:020d}.parquet"
+    )

@@ -1,0 +1,1 @@
+"""Windows, stages and hosts: how frames become reports."""

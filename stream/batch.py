@@ -1,0 +1,68 @@
+"""A run of log messages of one subject, decoded together; it remembers where each record came from."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+
+from schemas.frame import Frame
+
+MAX_RECORDS = 8_192  # enough to make decoding cheap a record, few enough to stay in the processor's cache
+
+
+class Origin(Struct, frozen=True):
+    """Where a record stands: its log offset and, where known, its file and line (from 1)."""
+
+    offset: int
+    source: str
+    line: int
+
+
+class Batch(Struct, frozen=True):
+    """Records of frames at consecutive places of the log; `starts[i]` is the first record of message i."""
+
+    frame: Frame
+    starts: list[int]
+    offsets: list[int]
+    sources: list[str]
+
+    def origin(self, index: int) -> Origin:
+        """Where record `index` of the batch came from."""
+        message = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return Origin(self.offsets[message], self.sources[message], int(self.frame.line[index]))
+
+
+def batches(frames: Iterable[tuple[int, Frame]], max_records: int = MAX_RECORDS) -> Iterator[Batch]:
+    """Join neighbours of one subject up to `max_records`; a completion is always alone."""
+    run: list[tuple[int, Frame]] = []
+    size = 0
+    for offset, frame in frames:
+        alone = frame.complete_until is not None
+        if run and (alone or frame.subject != run[0][1].subject or size + len(frame) > max_records):
+            yield _join(run)
+            run, size = [], 0
+        run.append((offset, frame))
+        size += len(frame)
+        if alone:
+            yield _join(run)
+            run, size = [], 0
+    if run:
+        yield _join(run)
+
+
+def _join(run: list[tuple[int, Frame]]) -> Batch:
+    frames = [frame for _, frame in run]
+    sizes = [len(frame) for frame in frames]
+    joined = frames[0]
+    if len(frames) > 1:
+        joined = msgspec.structs.replace(
+            joined,
+            data=pa.concat_arrays([frame.data for frame in frames]),
+            arrived=np.concatenate([frame.arrived for frame in frames]),
+            line=np.concatenate([frame.line for frame in frames]),
+            source="",
+        )
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64).tolist()
+    return Batch(joined, starts, [offset for offset, _ in run], [frame.source for frame in frames])

@@ -1,0 +1,49 @@
+"""How a stage is stored: as small values under keys, and only those that changed since it last was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+Changes = dict[str, bytes | None]  # None: the key is gone
+Stored = Mapping[str, bytes]
+
+
+def key(*parts: Any) -> str:
+    """A key of several parts, read back by `parts`.
+
+    >>> parts(key("window", 3))
+    ['window', 3]
+    """
+    return msgspec.json.encode(parts).decode()
+
+
+def parts(key: str) -> list[Any]:
+    """The parts that `key` was made of."""
+    found: list[Any] = msgspec.json.decode(key)
+    return found
+
+
+class Tracker:
+    """What a stage has stored, so that its next checkpoint holds only the difference."""
+
+    def __init__(self, stored: Stored | None = None) -> None:
+        self._groups: dict[str, set[str]] = {}
+        for name in stored or {}:
+            self._groups.setdefault(group_of(name), set()).add(name)
+
+    def changes(self, dirty: Mapping[str, Stored | None]) -> Changes:
+        """Changes for the `dirty` groups of keys, each given whole; None where a group is gone."""
+        changes: Changes = {}
+        for group, now in dirty.items():
+            before = self._groups.pop(group, set())
+            changes.update(dict.fromkeys(before - set(now or {})))
+            if now:
+                changes.update(now)
+                self._groups[group] = set(now)
+        return changes
+
+
+def group_of(name: str) -> str:
+    """The first part of a key, which its group shares."""
+    return str(parts(name)[0])

@@ -1,0 +1,166 @@
+"""The embedded host: one process that runs all stages, with its log and checkpoints in one SQLite file."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schemas import frame as frames
+from schemas.decode import Decoded, decode, refuse
+from schemas.errors import BadFrame, BadRecord
+from schemas.frame import Frame, Subject
+from schemas.layout import Layout
+from schemas.report import Counts, Report
+from schemas.times import milliseconds
+from sinks import dead_letters, parquet, reports
+from sinks.alerts import AlertFile
+from sinks.objects import Objects
+from stream.batch import Batch, batches
+from stream.delivery import Delivery
+from stream.judge import Judge
+from stream.log import Log, Position
+from stream.settings import Settings
+from stream.setup import Setups
+from stream.watch import Watch
+
+log = logging.getLogger(__name__)
+
+PARTITION = 0  # the embedded log has one
+_NO_LAYOUT = Layout({})
+
+
+class Outputs(Struct, frozen=True):
+    """Where everything goes that leaves the host."""
+
+    rows: Objects
+    reports: Objects
+    errors: Objects
+    root: Objects
+    alerts: AlertFile
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Outputs":
+        """Places under the output directory; rows may go elsewhere. Raises ConfigError."""
+        out = settings.output
+        return cls(
+            Objects.at(settings.rows or out / "captures"),
+            Objects.at(out / "reports"),
+            Objects.at(out / "errors"),
+            Objects.at(out),
+            AlertFile(out / "alerts.jsonl"),
+        )
+
+
+class Embedded:
+    """Runs watch, judge and delivery over the log, and stores their states with the offset they cover.
+
+    Order of a checkpoint: remember where it ends, deliver the rows up to there, then store states and
+    offset in one transaction. After a crash the same range is read and delivered again under the same
+    names, so a row is neither lost nor there twice. Reports and alerts go out when a window closes;
+    writing them again changes nothing.
+
+    `persist` carries out a write that may fail for a while; see `retry.persist`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Log,
+        setups: Setups,
+        outputs: Outputs,
+        persist: Callable[[Callable[[], object]], None],
+    ) -> None:
+        self._settings = settings
+        self._log = store
+        self._setups = setups
+        self._outputs = outputs
+        self._persist = persist
+        self._max_ahead = milliseconds(settings.window.max_ahead)
+        self._watch = Watch(PARTITION, settings.window, setups.monitors)
+        self._judge = Judge(settings.window, setups.monitors)
+        self._delivery = Delivery(PARTITION)
+        self._watch.restore(store.states("watch"))
+        self._judge.restore(store.states("judge"))
+        self._at = store.covered
+        self.published = 0
+
+    def append(self, new: Iterable[Frame], positions: Mapping[str, Position] | None = None) -> None:
+        """Make frames durable, together with how far their sources were read."""
+        self._persist(lambda: self._log.append([frames.encode(frame) for frame in new], positions))
+
+    def pump(self) -> None:
+        """Take in everything that the log holds and was not taken in, with checkpoints as they come due."""
+        while messages := self._log.read(self._at, until=self._log.intent):
+            for batch in batches((offset, _decode(message)) for offset, message in messages):
+                self._observe(batch)
+            self._at = messages[-1][0]
+            due = self._delivery.rows >= self._settings.checkpoint.rows
+            if due or self._at == self._log.intent:
+                self.checkpoint()
+
+    def _observe(self, batch: Batch) -> None:
+        setup = self._setups.of(batch.frame.subject)
+        decoded = self._decode(batch, setup.layout if setup else None)
+        watched = self._watch.observe(decoded)
+        self._delivery.observe(batch, decoded, watched.late, setup.layout if setup else _NO_LAYOUT)
+        for report in self._judge.observe(watched.partials, watched.progress):
+            self._publish(report)
+
+    def _decode(self, batch: Batch, layout: Layout | None) -> Decoded:
+        if layout is None:
+            endpoint = batch.frame.subject.endpoint
+            return refuse(batch.frame, BadRecord("baseline", f"no baseline is configured for {endpoint}"))
+        return decode(batch.frame, layout, self._max_ahead)
+
+    def _publish(self, report: Report) -> None:
+        self._persist(lambda: reports.write(self._outputs.reports, report))
+        self._persist(lambda: self._outputs.alerts.write(report))
+        self.published += 1
+
+    def checkpoint(self) -> None:
+        """Deliver what was taken in since the last checkpoint, and store the states that cover it."""
+        first = self._log.covered + 1
+        if self._at < first:
+            return
+        if self._log.intent is None:
+            self._persist(lambda: self._log.intend(self._at))
+        cut = self._delivery.cut(first)
+        self._persist(lambda: parquet.write(self._outputs.rows, cut.tables, cut.partition, cut.first_offset))
+        self._persist(
+            lambda: dead_letters.write(self._outputs.errors, cut.letters, cut.partition, cut.first_offset)
+        )
+        changes = {"watch": self._watch.checkpoint(), "judge": self._judge.checkpoint()}
+        self._persist(lambda: self._log.commit(self._at, changes))
+
+    def watermark(self, subject: Subject) -> int:
+        """Event time (ms) before which nothing more is expected of `subject`."""
+        return self._watch.watermark(subject)
+
+    def summary(self) -> dict[str, Any]:
+        """Totals since the first record: what came, what became of it, and what was said."""
+        return {
+            "counts": msgspec.to_builtins(self.totals),
+            "bad_by_reason": dict(sorted(self._watch.reasons.items())),
+            "reports": {status: n for status, n in sorted(self._judge.statuses.items()) if n},
+        }
+
+    @property
+    def totals(self) -> Counts:
+        """Records, rows, bad and late since the first record."""
+        return self._watch.totals
+
+    def write_summary(self, **more: Any) -> None:
+        """Store the totals beside the reports."""
+        document = reports.pretty(self.summary() | more)
+        self._persist(lambda: self._outputs.root.put("summary.json", document))
+
+
+def _decode(message: bytes) -> Frame:
+    """A damaged message is kept as a record that cannot be read, so that it is counted and set aside."""
+    try:
+        return frames.decode(message)
+    except BadFrame as error:
+        log.warning("message is not a frame", extra={"reason": str(error)})
+        return frames.raw(message)

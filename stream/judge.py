@@ -1,0 +1,190 @@
+"""The judge stage: partials of all partitions into reports, once all have passed a window's end."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import msgspec
+
+from monitors.base import Monitor
+from schemas.frame import Subject
+from schemas.report import Counts, Finding, Report, Status, Window
+from schemas.times import END_OF_TIME, milliseconds
+from stream.changes import Changes, Stored, Tracker, key, parts
+from stream.settings import WindowSettings
+from stream.watch import BEFORE_ALL, MEMORY, NO_ROWS, Partial, Progress
+
+MAX_EMPTY = 1_000  # windows without data reported in one gap; a longer one keeps the last of them
+
+_Place = tuple[Subject, int]  # a window's subject and start
+
+
+class Judge:
+    """Merges the newest partial of each partition and judges windows in order.
+
+    A window closes when the watermarks of all partitions that carry its subject have passed its end.
+    Windows between the first and the watermark in which nothing came are reported as NoData. A partial
+    that changes a closed window publishes it again, with the next revision.
+    """
+
+    def __init__(self, windows: WindowSettings, monitors: Callable[[Subject], Sequence[Monitor]]) -> None:
+        self._size = milliseconds(windows.size)
+        self._retention = milliseconds(windows.retention)
+        self._monitors = monitors
+        self._watermarks: dict[tuple[Subject, int], int] = {}
+        self._cursor: dict[Subject, int] = {}
+        self._partials: dict[_Place, dict[int, Partial]] = {}
+        self._published: dict[_Place, dict[str, Report]] = {}
+        self._dirty: set[_Place] = set()
+        self._tracker = Tracker()
+        self.statuses: Counter[Status] = Counter()
+
+    def observe(self, partials: Sequence[Partial], progress: Progress) -> list[Report]:
+        """Take in news of one partition; hands back the reports to publish, in order of their windows."""
+        again: set[_Place] = set()
+        for partial in partials:
+            place = (partial.subject, partial.window.start)
+            known = self._partials.setdefault(place, {})
+            if partial.states is None and (before := known.get(partial.partition)) is not None:
+                partial = msgspec.structs.replace(partial, states=before.states)
+            known[partial.partition] = partial
+            self._dirty.add(place)
+            if place[1] < self._cursor.get(partial.subject, BEFORE_ALL):
+                again.add(place)
+        subject = progress.subject
+        self._watermarks[subject, progress.partition] = progress.watermark
+        watermark = min(w for (s, _), w in self._watermarks.items() if s == subject)
+        reports = [report for place in sorted(again) for report in self._judge(place)]
+        reports += [report for place in self._due(subject, watermark) for report in self._judge(place)]
+        self._release(subject, watermark)
+        return reports
+
+    def _due(self, subject: Subject, watermark: int) -> Iterator[_Place]:
+        """Windows that close now, in order, those in which nothing came included."""
+        cursor = self._cursor.get(subject)
+        starts = sorted(start for s, start in self._partials if s == subject)
+        ready = [s for s in starts if s + self._size <= watermark and (cursor is None or s >= cursor)]
+        if cursor is None and not ready:
+            return
+        cursor = ready[0] if cursor is None else cursor
+        for start in ready:
+            yield from self._gap(subject, cursor, start)
+            yield subject, start
+            cursor = start + self._size
+        if watermark != END_OF_TIME:
+            until = watermark // self._size * self._size
+            yield from self._gap(subject, cursor, until)
+            cursor = max(cursor, until)
+        self._cursor[subject] = cursor
+
+    def _gap(self, subject: Subject, start: int, stop: int) -> Iterator[_Place]:
+        for at in range(max(start, stop - MAX_EMPTY * self._size), stop, self._size):
+            yield subject, at
+
+    def _judge(self, place: _Place) -> Iterator[Report]:
+        """A report of each monitor; where the states are gone, the last findings with new counts."""
+        subject, start = place
+        partials = [self._partials[place][p] for p in sorted(self._partials.get(place, {}))]
+        counts = reduce(Counts.merge, (partial.counts for partial in partials), Counts())
+        published = self._published.setdefault(place, {})
+        window = Window(start, start + self._size)
+        for monitor in self._monitors(subject):
+            before = published.get(monitor.name)
+            states = [p.states[monitor.name] for p in partials if p.states is not None]
+            if before is not None and not states:
+                finding = before.finding
+            else:
+                finding = monitor.finish(reduce(lambda a, b: a.merge(b), states, monitor.observe(NO_ROWS)))
+            revision = before.revision + 1 if before else 0
+            report = Report(subject, monitor.name, window, revision, counts, finding)
+            kept = Finding(finding.violations, finding.drift, {})  # documents are written once
+            published[monitor.name] = msgspec.structs.replace(report, finding=kept)
+            self.statuses[report.status] += 1
+            if before:
+                self.statuses[before.status] -= 1
+            yield report
+        self._dirty.add(place)
+
+    def _release(self, subject: Subject, watermark: int) -> None:
+        """Let go of states that can no longer change, and of reports that can no longer be revised."""
+        for place in [p for p in self._partials if p[0] == subject]:
+            end = place[1] + self._size
+            if place in self._published and end + self._retention <= watermark:
+                self._partials[place] = {
+                    number: msgspec.structs.replace(partial, states=None)
+                    for number, partial in self._partials[place].items()
+                }
+        horizon = self._size * (MEMORY + 1) + self._retention
+        for place in [p for p in self._published if p[0] == subject and p[1] + horizon <= watermark]:
+            del self._published[place]
+            self._partials.pop(place, None)
+            self._dirty.add(place)
+
+    def checkpoint(self) -> Changes:
+        """What changed since the last checkpoint, as keys and values."""
+        dirty: dict[str, Stored | None] = {_group(place): self._dump(place) for place in self._dirty}
+        watermarks = [(s, p, w) for (s, p), w in self._watermarks.items()]
+        about = (watermarks, list(self._cursor.items()), dict(self.statuses))
+        dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
+        self._dirty.clear()
+        return self._tracker.changes(dirty)
+
+    def _dump(self, place: _Place) -> Stored | None:
+        partials, published = self._partials.get(place, {}), self._published.get(place, {})
+        if not partials and not published:
+            return None
+        counts = {number: partial.counts for number, partial in partials.items()}
+        open_ = [number for number, partial in partials.items() if partial.states is not None]
+        head = (place[0], place[1], counts, open_, list(published.values()))
+        values = {key(_group(place)): msgspec.msgpack.encode(head)}
+        for number, partial in partials.items():
+            for monitor, state in (partial.states or {}).items():
+                for part, raw in state.dump().items():
+                    values[key(_group(place), number, monitor, part)] = raw
+        return values
+
+    def restore(self, stored: Stored) -> None:
+        """Take up what checkpoints have stored so far."""
+        self._tracker = Tracker(stored)
+        states: dict[tuple[str, int], dict[str, dict[str, bytes]]] = {}
+        for name, raw in stored.items():
+            group, *rest = parts(name)
+            if rest:
+                number, monitor, part = rest
+                states.setdefault((group, number), {}).setdefault(monitor, {})[part] = raw
+        for name, raw in stored.items():
+            group, *rest = parts(name)
+            if group == "about":
+                self._restore_about(raw)
+            elif not rest:
+                self._restore_window(group, raw, states)
+
+    def _restore_about(self, raw: bytes) -> None:
+        watermarks, cursor, statuses = msgspec.msgpack.decode(
+            raw, type=tuple[list[tuple[Subject, int, int]], list[tuple[Subject, int]], dict[Status, int]]
+        )
+        self._watermarks = {(subject, partition): at for subject, partition, at in watermarks}
+        self._cursor, self.statuses = dict(cursor), Counter(statuses)
+
+    def _restore_window(
+        self, group: str, raw: bytes, states: Mapping[tuple[str, int], Mapping[str, Mapping[str, bytes]]]
+    ) -> None:
+        subject, start, counts, open_, published = msgspec.msgpack.decode(
+            raw, type=tuple[Subject, int, dict[int, Counts], list[int], list[Report]]
+        )
+        window = Window(start, start + self._size)
+        for number, counted in counts.items():
+            loaded: dict[str, Any] | None = None
+            if number in open_:
+                dumped = states[group, number]
+                loaded = {m.name: m.load(dumped[m.name]) for m in self._monitors(subject)}
+            partial = Partial(subject, window, number, counted, loaded)
+            self._partials.setdefault((subject, start), {})[number] = partial
+        if published:
+            self._published[subject, start] = {report.monitor: report for report in published}
+
+
+def _group(place: _Place) -> str:
+    subject, start = place
+    return key(subject.endpoint, subject.variant, subject.model, start)

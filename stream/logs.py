@@ -1,0 +1,20 @@
+"""Log lines for people and machines: a fixed sentence, then key=value facts."""
+
+import logging
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class _Facts(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {k: v for k, v in vars(record).items() if k not in _STANDARD}
+        return super().format(record) + "".join(f" {name}={value}" for name, value in facts.items())
+
+
+def configure(level: int) -> None:
+    """Send the project's log lines at `level` and above to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Facts("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

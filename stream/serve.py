@@ -1,0 +1,143 @@
+"""The embedded service: watches for new captures and reports on windows as they close."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+
+from schemas.errors import SourceError
+from schemas.frame import Frame, Subject
+from schemas.times import format_time, milliseconds
+from sinks import page
+from stream import source
+from stream.embedded import Embedded, Outputs
+from stream.log import Log, Position
+from stream.retry import persist
+from stream.run import STATE, claim, default_subject, serve_delays
+from stream.settings import Settings
+from stream.setup import Setups
+from stream.source import CaptureFile
+from stream.watch import BEFORE_ALL
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400_000
+_PAGE_EVERY = 60.0  # seconds; the page is made anew from all reports
+
+
+class Service:
+    """Polls the capture places of `settings`; `step` is one round, so that a test can take them one by one.
+
+    `now` gives wall-clock milliseconds. Raises StateError when the directory belongs to something else.
+    """
+
+    def __init__(
+        self, settings: Settings, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        self._settings = settings
+        self._now = now
+        setups = Setups(settings)
+        self._log = Log(settings.output / STATE)
+        windows = settings.window.model_dump_json()
+        claim(self._log, "serve", hashlib.sha256(windows.encode()).hexdigest())
+        outputs = Outputs.of(settings)
+        self.host = Embedded(settings, self._log, setups, outputs, lambda a: persist(a, serve_delays()))
+        self._positions = self._log.positions()
+        self._heard: dict[Subject, int] = {}
+        self._checkpointed = self._paged = time.monotonic()
+        self._problems: dict[str, str] = {}
+        self._reported = -1
+
+    def run(self, stop: Event) -> None:
+        """Step until `stop` is set; then store everything."""
+        log.info("service started", extra={"output": str(self._settings.output)})
+        self.host.pump()
+        while not stop.is_set():
+            self.step()
+            stop.wait(self._settings.source.poll.total_seconds())
+        self.close()
+        log.info("service stopped")
+
+    def step(self) -> None:
+        """Take in what is new, close what is due, and store when it is time."""
+        for file in self._found():
+            self._take(file, self._now())
+        self._close_idle()
+        self.host.pump()
+        if time.monotonic() - self._checkpointed >= self._settings.checkpoint.interval.total_seconds():
+            self._checkpoint()
+
+    def _found(self) -> list[CaptureFile]:
+        """Files with something new; a place that cannot be read now is tried again at the next step."""
+        files: list[CaptureFile] = []
+        for place in self._settings.source.captures:
+            try:
+                files += source.find([place], default_subject(self._settings))
+                self._problems.pop(place, None)
+            except SourceError as error:
+                self._complain(place, str(error))
+        new = (file for file in files if self._positions.get(file.path, Position()).size != file.size)
+        return sorted(new, key=lambda file: (file.hour, file.path))
+
+    def _take(self, file: CaptureFile, arrived: int) -> None:
+        at = self._positions.get(file.path, Position())
+        if not file.settled and file.name != file.path:
+            return  # a compressed file is read when nobody writes it any more
+        try:
+            for chunk in source.read(file, at, arrived, whole=file.settled):
+                if chunk.frames or chunk.position.size >= 0:
+                    self.host.append(chunk.frames, {chunk.path: chunk.position})
+                    self._positions[chunk.path] = chunk.position
+                if chunk.frames:
+                    self._heard[file.subject] = arrived
+                    self.host.pump()
+        except SourceError as error:
+            self._complain(file.path, str(error))
+
+    def _complain(self, place: str, reason: str) -> None:
+        if self._problems.get(place) != reason:
+            log.warning("captures cannot be read", extra={"place": place, "reason": reason})
+            self._problems[place] = reason
+
+    def _close_idle(self) -> None:
+        """Close windows of subjects that have been silent.
+
+        Live traffic is closed by the clock, so that an hour without traffic is reported. Captures replayed
+        into the service carry an old time: of them only the windows that hold data are closed.
+        """
+        now, size = self._now(), milliseconds(self._settings.window.size)
+        idle, lateness = (
+            milliseconds(self._settings.source.idle),
+            milliseconds(self._settings.window.lateness),
+        )
+        for subject, heard in list(self._heard.items()):
+            watermark = self.host.watermark(subject)
+            if now - heard < idle or watermark == BEFORE_ALL:
+                continue
+            newest = watermark + lateness
+            live = heard - newest < _DAY
+            until = now - lateness if live else (newest // size + 1) * size
+            if until // size > watermark // size:
+                log.info("endpoint is idle", extra={"subject": str(subject), "until": format_time(until)})
+                self.host.append([Frame.completion(subject, until)])
+            if not live:
+                del self._heard[subject]
+
+    def _checkpoint(self) -> None:
+        self.host.checkpoint()
+        self._checkpointed = time.monotonic()
+        if self.host.published != self._reported and time.monotonic() - self._paged >= _PAGE_EVERY:
+            self._write_page()
+
+    def _write_page(self) -> None:
+        self.host.write_summary(problems=sorted(self._problems.values()), finished=False)
+        page.write_page(self._settings.output)
+        self._reported, self._paged = self.host.published, time.monotonic()
+
+    def close(self) -> None:
+        """Store everything and let go of the log."""
+        self.host.pump()
+        self._checkpoint()
+        self._write_page()
+        self._log.close()

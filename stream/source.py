@@ -1,0 +1,177 @@
+"""Capture files, on disk or in S3, as frames: found in event order, and each part of them read once."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+from pyarrow import fs
+
+from schemas.errors import SourceError
+from schemas.frame import Frame, Subject, split
+from stream import transform
+from stream.log import Position
+
+_BLOCK = 4 << 20
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".out")  # each also with .gz behind it
+_LAYOUT = re.compile(r"([^/]+)/([^/]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
+_SETTLED = timedelta(seconds=60)  # a local file unchanged for so long has its last line complete
+
+
+class CaptureFile(Struct, frozen=True):
+    """One file, whose records it holds, and the hour that its folder names (empty outside the layout)."""
+
+    path: str
+    subject: Subject
+    hour: str
+    size: int
+    settled: bool
+    filesystem: fs.FileSystem
+
+    @property
+    def name(self) -> str:
+        """Path without what says that it is compressed."""
+        return self.path.removesuffix(".gz")
+
+
+class Chunk(Struct, frozen=True):
+    """Frames read, and how far the file has been read with them."""
+
+    frames: list[Frame]
+    path: str
+    position: Position
+
+
+def find(places: Iterable[str], default: Subject) -> list[CaptureFile]:
+    """All capture files under `places`, those in SageMaker's layout by hour, others by name.
+
+    A file outside the layout endpoint/variant/yyyy/mm/dd/hh belongs to `default`.
+
+    Raises SourceError when a place does not exist or holds no capture file.
+    """
+    found: dict[str, CaptureFile] = {}
+    for place in places:
+        files = list(_files(place, default))
+        if not files:
+            endings = ", ".join(f"*{ending}" for ending in _ENDINGS)
+            raise SourceError(f"{place}: no capture files ({endings}, each also .gz)")
+        found.update((file.path, file) for file in files)
+    return sorted(found.values(), key=lambda file: (file.hour, file.path))
+
+
+def _files(place: str, default: Subject) -> Iterator[CaptureFile]:
+    try:
+        if "://" in place:
+            filesystem, root = fs.FileSystem.from_uri(place)
+        else:
+            filesystem, root = fs.LocalFileSystem(), str(Path(place).absolute())
+        top = filesystem.get_file_info(root)
+        if top.type == fs.FileType.NotFound:
+            raise SourceError(f"{place}: no such file or directory")
+        if top.type == fs.FileType.File:
+            yield _file(top, filesystem, default)
+            return
+        for info in filesystem.get_file_info(fs.FileSelector(root, recursive=True)):
+            plain = info.base_name.removesuffix(".gz")
+            if info.type == fs.FileType.File and plain.endswith(_ENDINGS) and plain[0] not in "._":
+                yield _file(info, filesystem, default)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise SourceError(f"{place}: {error}") from error
+
+
+def _file(info: fs.FileInfo, filesystem: fs.FileSystem, default: Subject) -> CaptureFile:
+    layout = _LAYOUT.search(info.path)
+    subject, hour = default, ""
+    if layout:
+        subject, hour = Subject(layout[1], layout[2]), layout[3]
+    local = isinstance(filesystem, fs.LocalFileSystem)
+    settled = not local or info.mtime is None or datetime.now(UTC) - info.mtime > _SETTLED
+    return CaptureFile(info.path, subject, hour, info.size, settled, filesystem)
+
+
+def read(file: CaptureFile, start: Position, arrived: int, *, whole: bool = True) -> Iterator[Chunk]:
+    """Records of `file` after `start`, in frames; `arrived` is stamped on them (ms).
+
+    A last line without a newline is taken when `whole`, else left for when it is complete.
+
+    Raises SourceError when the file cannot be read, or not to its end; what was read before stands.
+    """
+    if transform.is_document(file.name):
+        yield _document(file, arrived)
+        return
+    line = start.line
+    offset = start.offset
+    carry = b""
+    try:
+        with _open(file, start.offset) as stream:
+            while True:
+                block = stream.read(_BLOCK)
+                at_end = not block
+                text = carry + block
+                cut = len(text) if at_end and whole else text.rfind(b"\n") + 1
+                ready, carry = text[:cut], text[cut:]
+                offset += cut
+                frames = list(_frames(file, ready, line, arrived))
+                line += ready.count(b"\n")
+                size = file.size if at_end and not carry else -1
+                if ready or at_end:
+                    yield Chunk(frames, file.path, Position(offset, line, size))
+                if at_end:
+                    return
+    except (OSError, EOFError, pa.ArrowException) as error:
+        raise SourceError(f"{file.path}: cannot be read beyond line {line}: {error}") from error
+
+
+def _open(file: CaptureFile, offset: int) -> pa.NativeFile:
+    if file.path.endswith(".gz"):
+        stream = file.filesystem.open_input_stream(file.path, compression="gzip")
+        while offset > 0 and (skipped := len(stream.read(min(offset, _BLOCK)))):
+            offset -= skipped
+        return stream
+    stream = file.filesystem.open_input_file(file.path)
+    stream.seek(offset)
+    return stream
+
+
+def _frames(file: CaptureFile, text: bytes, lines_before: int, arrived: int) -> Iterator[Frame]:
+    """Lines of `text` as frames; blank lines are no records."""
+    if not text:
+        return
+    lines = pc.split_pattern(pa.array([text], pa.binary()), pattern="\n").values
+    number = np.arange(lines_before + 1, lines_before + 1 + len(lines), dtype=np.uint32)
+    filled = pc.not_equal(pc.binary_length(pc.ascii_trim_whitespace(lines.cast(pa.string(), safe=False))), 0)
+    kept = np.asarray(filled)
+    records = transform.to_captures(file.name, lines.filter(filled))
+    yield from split(Frame.of(file.subject, records, arrived, line=number[kept], source=file.path))
+
+
+def _document(file: CaptureFile, arrived: int) -> Chunk:
+    """A file that is one JSON document: a batch transform's manifest, a list of records, or one record."""
+    try:
+        with _open(file, 0) as stream:
+            text = stream.read()
+        records, lines = transform.document(file.path, text, _reader(file.filesystem))
+    except (OSError, EOFError, pa.ArrowException) as error:
+        raise SourceError(f"{file.path}: cannot be read: {error}") from error
+    whole = Frame.of(file.subject, records, arrived, line=lines, source=file.path)
+    return Chunk(list(split(whole)), file.path, Position(len(text), len(records), file.size))
+
+
+def _reader(filesystem: fs.FileSystem) -> transform.Reader:
+    """Read an object that a manifest names: by its URI, or as a path of the manifest's own file system."""
+
+    def read_object(place: str) -> bytes | None:
+        where, path = filesystem, place
+        if "://" in place:
+            where, path = fs.FileSystem.from_uri(place)
+        if where.get_file_info(path).type != fs.FileType.File:
+            return None
+        with where.open_input_stream(path) as stream:
+            content: bytes = stream.read()
+            return content
+
+    return read_object

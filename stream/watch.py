@@ -1,0 +1,283 @@
+"""The watch stage: one partition's records into window states, and what the judge must hear of them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from monitors.base import Monitor
+from schemas.decode import Decoded, Rows
+from schemas.frame import Subject
+from schemas.report import Counts, Window
+from schemas.times import milliseconds
+from stream.changes import Changes, Stored, Tracker, key, parts
+from stream.settings import WindowSettings
+
+BEFORE_ALL = -(2**62)  # a watermark before any record; far enough from the limit to subtract from
+MEMORY = 1_000  # windows for which late records are still counted one by one after the window is final
+
+
+class Partial(Struct, frozen=True):
+    """What one partition knows of a window so far: cumulative, so the newest replaces all before it.
+
+    `states` is None once the window is final in the partition: only its counts can still change.
+    """
+
+    subject: Subject
+    window: Window
+    partition: int
+    counts: Counts
+    states: Mapping[str, Any] | None
+
+
+class Progress(Struct, frozen=True):
+    """No record before `watermark` (event time, ms) will change a window of `subject` in `partition`."""
+
+    subject: Subject
+    partition: int
+    watermark: int
+
+
+class Watched(Struct, frozen=True):
+    """What came of one batch: which of its records were late, shape (records,), and news for the judge."""
+
+    late: NDArray[np.bool_]
+    partials: Sequence[Partial]
+    progress: Progress
+
+
+class _Open(Struct):
+    counts: Counts
+    states: dict[str, Any]
+
+
+_Place = tuple[Subject, int]  # a window's subject and start
+
+
+class Watch:
+    """Window states of one partition.
+
+    A record is late when its window was final before it came: when an earlier record of the same subject
+    and partition had an event time past the window's end by more than lateness and retention together.
+    Which records those are depends on the order in the log alone, not on how it is cut into batches.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        windows: WindowSettings,
+        monitors: Callable[[Subject], Sequence[Monitor]],
+    ) -> None:
+        self._partition = partition
+        self._size = milliseconds(windows.size)
+        self._lateness = milliseconds(windows.lateness)
+        self._retention = milliseconds(windows.retention)
+        self._monitors = monitors
+        self._watermarks: dict[Subject, int] = {}
+        self._open: dict[_Place, _Open] = {}
+        self._final: dict[_Place, Counts] = {}
+        self._unsent: set[_Place] = set()
+        self._dirty: set[_Place] = set()
+        self._tracker = Tracker()
+        self.totals = Counts()
+        self.reasons: Counter[str] = Counter()
+
+    def observe(self, decoded: Decoded) -> Watched:
+        """Take in one batch of one subject, in the order of the log."""
+        subject, times = decoded.subject, decoded.event_time
+        bad = np.zeros(len(decoded), np.bool_)
+        bad[list(decoded.bad)] = True
+        before = self._watermarks.get(subject, BEFORE_ALL)
+        reached = np.maximum.accumulate(np.where(bad, BEFORE_ALL, times - self._lateness))
+        watermark = np.maximum(np.concatenate(([before], reached[:-1])), before) if len(times) else times
+        starts = times // self._size * self._size
+        final = starts + self._size + self._retention <= watermark
+        late = final & ~bad
+        self._count(subject, decoded, starts, bad, late)
+        for place, rows in self._rows(subject, decoded, starts, final):
+            self._merge(place, rows)
+        if len(times):
+            self._watermarks[subject] = max(before, int(reached[-1]))
+        if decoded.frame.complete_until is not None:
+            self._watermarks[subject] = max(
+                self._watermarks.get(subject, BEFORE_ALL), decoded.frame.complete_until
+            )
+        return Watched(late, list(self._news(subject)), self._progress(subject))
+
+    def watermark(self, subject: Subject) -> int:
+        """Event time (ms) before which nothing more is expected of `subject`."""
+        return self._watermarks.get(subject, BEFORE_ALL)
+
+    def _progress(self, subject: Subject) -> Progress:
+        return Progress(subject, self._partition, self._watermarks.get(subject, BEFORE_ALL))
+
+    def _count(
+        self,
+        subject: Subject,
+        decoded: Decoded,
+        starts: NDArray[np.int64],
+        bad: NDArray[np.bool_],
+        late: NDArray[np.bool_],
+    ) -> None:
+        """Add to the counts of every window that the batch touches, and to the totals."""
+        rows = np.zeros(len(decoded), np.int64)
+        for table in decoded.tables:
+            rows += np.bincount(table.record, minlength=len(decoded))
+        rows[late] = 0
+        found, place = np.unique(starts, return_inverse=True)
+        sums = [
+            np.bincount(place, weights=w, minlength=len(found)) for w in (np.ones(len(rows)), rows, bad, late)
+        ]
+        for start, *counted in zip(found.tolist(), *sums, strict=True):
+            counts = Counts(*(int(n) for n in counted))
+            self.totals = self.totals.merge(counts)
+            self._add((subject, start), counts)
+        self.reasons.update(error.code for error in decoded.bad.values())
+
+    def _add(self, place: _Place, counts: Counts) -> None:
+        watermark = self._watermarks.get(place[0], BEFORE_ALL)
+        end = place[1] + self._size + self._retention
+        if place in self._open:
+            opened = self._open[place]
+            opened.counts = opened.counts.merge(counts)
+        elif end > watermark:
+            self._open[place] = _Open(counts, {m.name: m.observe(NO_ROWS) for m in self._monitors(place[0])})
+        elif end + MEMORY * self._size > watermark:
+            self._final[place] = self._final.get(place, Counts()).merge(counts)
+        else:
+            return  # forgotten: counted in the totals only
+        self._unsent.add(place)
+        self._dirty.add(place)
+
+    def _rows(
+        self,
+        subject: Subject,
+        decoded: Decoded,
+        starts: NDArray[np.int64],
+        final: NDArray[np.bool_],
+    ) -> Iterator[tuple[_Place, Rows]]:
+        """The batch's rows by window, without those that came too late."""
+        for table in decoded.tables:
+            start = starts[table.record]
+            keep = ~final[table.record]
+            if keep.all() and (start == start[0]).all():
+                yield (subject, int(start[0])), table
+                continue
+            order = np.flatnonzero(keep)
+            order = order[np.argsort(start[order], kind="stable")]
+            found, first = np.unique(start[order], return_index=True)
+            taken = table.columns.take(pa.array(order))
+            for at, begin, stop in zip(found, first, [*first[1:], len(order)], strict=True):
+                part = order[begin:stop]
+                yield (
+                    (subject, int(at)),
+                    Rows(taken.slice(begin, stop - begin), table.record[part], table.row[part], table.beside),
+                )
+        misfits: dict[int, Counter[int]] = {}
+        for index, error in decoded.bad.items():
+            if error.width is not None and not final[index]:
+                misfits.setdefault(int(starts[index]), Counter())[error.width] += 1
+        for at, widths in misfits.items():
+            yield (subject, at), Rows(pa.table({}), _NONE, _NONE, misfits=widths)
+
+    def _merge(self, place: _Place, rows: Rows) -> None:
+        opened = self._open[place]
+        for monitor in self._monitors(place[0]):
+            opened.states[monitor.name] = opened.states[monitor.name].merge(monitor.observe(rows))
+
+    def _news(self, subject: Subject) -> Iterator[Partial]:
+        """Windows that the watermark has passed and that changed since they were last told of."""
+        watermark = self._watermarks.get(subject, BEFORE_ALL)
+        for place in sorted(p for p in self._unsent if p[0] == subject):
+            if place[1] + self._size > watermark:
+                continue
+            self._unsent.discard(place)
+            window = Window(place[1], place[1] + self._size)
+            if place in self._open:
+                opened = self._open[place]
+                yield Partial(subject, window, self._partition, opened.counts, dict(opened.states))
+            else:
+                yield Partial(subject, window, self._partition, self._final[place], None)
+        self._release(subject, watermark)
+
+    def _release(self, subject: Subject, watermark: int) -> None:
+        """Let go of states that can no longer change, and of counts that nobody asks for any more."""
+        for place in [p for p in self._open if p[0] == subject]:
+            if place[1] + self._size + self._retention <= watermark:
+                self._final[place] = self._open.pop(place).counts
+                self._dirty.add(place)
+        for place in [p for p in self._final if p[0] == subject]:
+            if place[1] + self._size * (MEMORY + 1) + self._retention <= watermark:
+                del self._final[place]
+                self._dirty.add(place)
+
+    def checkpoint(self) -> Changes:
+        """What changed since the last checkpoint, as keys and values."""
+        dirty: dict[str, Stored | None] = {
+            _group(place): self._dump(place) if place in self._open or place in self._final else None
+            for place in self._dirty
+        }
+        about = (self.totals, dict(self.reasons), list(self._watermarks.items()))
+        dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
+        self._dirty.clear()
+        return self._tracker.changes(dirty)
+
+    def _dump(self, place: _Place) -> Stored:
+        """A window's values: its counts, and each part of each monitor's state."""
+        opened = self._open.get(place)
+        counts = opened.counts if opened else self._final[place]
+        sent = place not in self._unsent
+        head = msgspec.msgpack.encode((place[0], place[1], counts, opened is not None, sent))
+        values = {key(_group(place)): head}
+        for monitor, state in (opened.states if opened else {}).items():
+            for part, raw in state.dump().items():
+                values[key(_group(place), monitor, part)] = raw
+        return values
+
+    def restore(self, stored: Stored) -> None:
+        """Take up what checkpoints have stored so far."""
+        self._tracker = Tracker(stored)
+        states: dict[str, dict[str, dict[str, bytes]]] = {}
+        for name, raw in stored.items():
+            group, *rest = parts(name)
+            if rest:
+                states.setdefault(group, {}).setdefault(rest[0], {})[rest[1]] = raw
+        for name, raw in stored.items():
+            group, *rest = parts(name)
+            if group == "about":
+                self._restore_about(raw)
+            elif not rest:
+                self._restore_window(raw, states.get(group, {}))
+
+    def _restore_about(self, raw: bytes) -> None:
+        totals, reasons, watermarks = msgspec.msgpack.decode(
+            raw, type=tuple[Counts, dict[str, int], list[tuple[Subject, int]]]
+        )
+        self.totals, self.reasons, self._watermarks = totals, Counter(reasons), dict(watermarks)
+
+    def _restore_window(self, raw: bytes, states: Mapping[str, Mapping[str, bytes]]) -> None:
+        subject, start, counts, is_open, sent = msgspec.msgpack.decode(
+            raw, type=tuple[Subject, int, Counts, bool, bool]
+        )
+        place = (subject, start)
+        if is_open:
+            loaded = {m.name: m.load(states[m.name]) for m in self._monitors(subject)}
+            self._open[place] = _Open(counts, loaded)
+        else:
+            self._final[place] = counts
+        if not sent:
+            self._unsent.add(place)
+
+
+_NONE = np.empty(0, np.int64)
+NO_ROWS = Rows(pa.table({}), _NONE, _NONE)
+
+
+def _group(place: _Place) -> str:
+    subject, start = place
+    return key(subject.endpoint, subject.variant, subject.model, start)
