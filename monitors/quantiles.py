@@ -30,7 +30,7 @@ class Quantiles:
         """Sketch finite `values`, shape (n,)."""
         sketch = kll_doubles_sketch(K)
         if len(values):
-            sketch.update(np.ascontiguousarray(values, np.float64))
+            sketch.update(np.require(values, np.float64, ["C", "W"]))  # it refuses a read-only array
         return cls(sketch)
 
     def merge(self, other: "Quantiles") -> "Quantiles":
