@@ -1,6 +1,6 @@
 """What is said of one window: counts, violations, and the documents that go beside the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -69,7 +69,7 @@ class Drift(Struct, frozen=True):
     distance: float | None
     threshold: float
     method: str
-    bins: list[float] | list[str]
+    bins: Sequence[float | str]
     baseline: list[float]
     current: list[float]
 

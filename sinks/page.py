@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, reduce
 from itertools import groupby, pairwise
 from math import inf
 from pathlib import Path
@@ -201,7 +201,12 @@ def render(
     sections = [_section(_newest(of_key[key]), limits) for key in sorted(of_key)]
     return _template().render(
         sections=sections,
-        totals=_totals([report for section in sections for report in section["reports"]], summary),
+        totals=_totals(
+            [report for section in sections for report in section["reports"]],
+            summary.counts if summary else None,
+        ),
+        reasons=_reasons(summary),
+        subjects=len({key[:3] for key in of_key}),
         summary=summary,
         broken=dict(broken or {}),
         bundle=_bundle() if sections else "",
@@ -240,26 +245,34 @@ def _newest(reports: Sequence[Report]) -> list[Report]:
     return [newest[window] for window in sorted(newest)]
 
 
-def _totals(reports: Sequence[Report], summary: Summary | None) -> dict[str, Any]:
-    counts = summary.counts if summary else _sum(reports)
+def _totals(reports: Sequence[Report], counts: Counts | None = None) -> dict[str, Any]:
     sizes = Counter(report.window.end - report.window.start for report in reports)
     return {
         "windows": len(reports),
         "violated": sum(bool(report.violations) for report in reports),
         "no_data": sum(report.status == NO_DATA for report in reports),
-        "counts": counts,
-        "reasons": sorted(
-            (summary.bad_by_reason if summary else {}).items(), key=lambda item: (-item[1], item[0])
-        ),
+        "counts": counts or _counts(reports),
         "start": _moment(min(report.window.start for report in reports)) if reports else "",
         "end": _moment(max(report.window.end for report in reports)) if reports else "",
         "size": " or ".join(_length(size) for size in sorted(sizes)) if len(sizes) < 4 else "various sizes",
     }
 
 
-def _sum(reports: Sequence[Report]) -> Counts:
-    columns = ((r.counts.records, r.counts.rows, r.counts.bad, r.counts.late) for r in reports)
-    return Counts(*map(sum, zip(*columns, strict=True))) if reports else Counts()
+def _counts(reports: Sequence[Report]) -> Counts:
+    """Sum over windows and subjects; several monitors of a subject saw the same records, and count once."""
+    of_key: dict[Key, Counts] = defaultdict(Counts)
+    for report in reports:
+        of_key[report.key] = of_key[report.key].merge(report.counts)
+    of_subject: dict[tuple[str, ...], Counts] = {}
+    for (*subject, _), counts in sorted(of_key.items(), key=lambda item: item[1].records):
+        of_subject[tuple(subject)] = counts
+    return reduce(Counts.merge, of_subject.values(), Counts())
+
+
+def _reasons(summary: Summary | None) -> list[tuple[str, int]]:
+    """Why records were bad, the most frequent first."""
+    reasons = summary.bad_by_reason if summary else {}
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
@@ -275,7 +288,7 @@ def _section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "reports": reports,
         "subject": first.subject,
         "monitor": first.monitor,
-        "totals": _totals(reports, None),
+        "totals": _totals(reports),
         "revised": sum(report.revision > 0 for report in reports),
         "last_violated": next((_label(r.window) for r in reversed(reports) if r.violations), None),
         "worst": _worst(reports),
@@ -344,7 +357,8 @@ def _rank(violation: Violation, severities: Mapping[str, float | None]) -> float
 
 
 def _specs(drawn: Sequence[Report], features: Sequence[str]) -> dict[str, charts.Spec]:
-    domain = (_ms(drawn[0].window.start), _ms(max(report.window.end for report in drawn)))
+    end = max(report.window.end for report in drawn)
+    domain = charts.Domain(_ms(drawn[0].window.start), _ms(end), len(drawn))
     left = charts.gutter(features)
     checks = sorted({v.constraint_check_type for report in drawn for v in report.violations})
     specs = {

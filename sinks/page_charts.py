@@ -6,12 +6,11 @@ gets into a specification only as an item of a scale's domain, never into an exp
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 
 Spec = dict[str, Any]
-Domain = tuple[int, int]  # milliseconds since the epoch, UTC
 
 ROW_HEIGHT = 19
 NO_DATA = "#d5d5d5"
@@ -36,6 +35,27 @@ CHECK_COLOURS = {
 }
 SPARE_COLOURS = ("#b8860b", "#a3487f", "#5f9ea0", "#7a5c3e")
 
+
+class Domain(NamedTuple):
+    """The time that a section's charts span, in milliseconds since the epoch, and its number of windows."""
+
+    start: int
+    end: int
+    windows: int
+
+
+_TIMES = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%b %d",
+    "day": "%b %d",
+    "date": "%b %d",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": "%H:%M:%S.%L",
+}
 _CONFIG: Spec = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
     "background": "#ffffff",
@@ -72,7 +92,7 @@ def check_colours(checks: Sequence[str]) -> dict[str, str]:
 
 def gutter(names: Sequence[str]) -> int:
     """Width in pixels left of every chart over time, so that their time axes are in line."""
-    return min(190, max(70, 16 + 7 * max(map(len, names), default=0)))
+    return min(230, max(70, 16 + 7 * max(map(len, names), default=0)))
 
 
 def violations_over_time(domain: Domain, left: int, checks: Sequence[str]) -> Spec:
@@ -84,7 +104,7 @@ def violations_over_time(domain: Domain, left: int, checks: Sequence[str]) -> Sp
         .encode(
             x=_time(),
             x2="e:T",
-            y=alt.Y("low:Q", title=None, axis=_left(left, tickMinStep=1)),
+            y=alt.Y("low:Q", title=None, axis=_whole_numbers(left)),
             y2="high:Q",
             color=alt.Color(
                 "check:N",
@@ -203,7 +223,7 @@ def counts_over_time(domain: Domain, left: int, colours: dict[str, str], height:
             y=alt.Y(
                 "low:Q",
                 title=None,
-                axis=_left(left, tickMinStep=1, format=",d", tickCount=4),
+                axis=_whole_numbers(left),
             ),
             y2="high:Q",
             color=alt.Color(
@@ -225,14 +245,21 @@ def counts_over_time(domain: Domain, left: int, colours: dict[str, str], height:
 
 def _time(field: str = "s", domain: Domain | None = None) -> alt.X:
     """The axis of time. One layer of a chart says its domain."""
-    scale = alt.Scale(type="utc", nice=False, round=True)
+    scale = alt.Scale(type="utc", nice=False)
     if domain:
-        scale.domain = list(domain)
-    return alt.X(f"{field}:T", title=None, scale=scale, axis=alt.Axis(grid=False, labelOverlap=True))
+        # Whole pixels leave no seams between cells; narrow cells would have none of them.
+        scale = alt.Scale(type="utc", nice=False, domain=domain[:2], round=domain.windows <= 500)
+    axis = alt.Axis(grid=False, labelOverlap=True, format=_TIMES)
+    return alt.X(f"{field}:T", title=None, scale=scale, axis=axis)
 
 
 def _left(width: int, **options: Any) -> alt.Axis:
     return alt.Axis(minExtent=width, maxExtent=width, **options)
+
+
+def _whole_numbers(width: int) -> alt.Axis:
+    ticks = alt.expr("min(ceil(height / 35), domain('y')[1])")
+    return _left(width, format=",d", tickCount=ticks)
 
 
 def _gaps(domain: Domain) -> alt.LayerChart:

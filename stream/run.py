@@ -163,7 +163,7 @@ def _prepare(output: Path, overwrite: bool) -> None:
         raise StateError(f"{output}: holds files that streamgauge did not make; choose another directory")
     if overwrite:
         earlier = Log(output / STATE)
-        kind = earlier.get("kind", "replay")
+        kind, _ = earlier.get("owner", ("replay", ""))
         earlier.close()
         if kind != "replay":
             raise StateError(f"{output}: belongs to streamgauge {kind}, which a replay does not overwrite")
@@ -175,10 +175,9 @@ def _prepare(output: Path, overwrite: bool) -> None:
 
 def claim(store: Log, kind: str, mark: str) -> bool:
     """Make the log this run's, or see that it already is; True when there is work to resume."""
-    owner, known = store.get("kind", None), store.get("fingerprint", None)
+    owner, known = store.get("owner", (None, None))
     if owner is None:
-        store.put("kind", kind)
-        store.put("fingerprint", mark)
+        store.put("owner", (kind, mark))
         return False
     where = store.path.parent
     problem = None

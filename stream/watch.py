@@ -172,7 +172,8 @@ class Watch:
             order = order[np.argsort(start[order], kind="stable")]
             found, first = np.unique(start[order], return_index=True)
             taken = table.columns.take(pa.array(order))
-            for at, begin, stop in zip(found, first, [*first[1:], len(order)], strict=True):
+            stops = [*first[1:], len(order)][: len(first)]
+            for at, begin, stop in zip(found, first, stops, strict=True):
                 part = order[begin:stop]
                 yield (
                     (subject, int(at)),

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from schemas.frame import Subject
 from sinks.page import read, render, write_page
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -361,9 +363,9 @@ def test_above_four_hundred_windows_the_greatest_distances_keep_their_distributi
 
 
 def test_many_subjects_share_the_room_of_the_page(tmp_path: Path) -> None:
-    for i in range(20):
-        synthetic(tmp_path, windows=300, subject=f"endpoint-{i}")
-    assert len(page(tmp_path).encode()) < 6_000_000
+    one = read(synthetic(tmp_path, windows=300)).reports
+    many = [replace(report, subject=Subject(f"endpoint-{i}")) for i in range(20) for report in one]
+    assert len(render(many, None).encode()) < 6_000_000
 
 
 def test_each_subject_and_monitor_has_a_section_and_a_link(tmp_path: Path) -> None:
@@ -379,7 +381,13 @@ def test_each_subject_and_monitor_has_a_section_and_a_link(tmp_path: Path) -> No
     ]
     assert [a["href"] for tag, a in elements.tags if tag == "a"] == ["#section-1", "#section-2", "#section-3"]
     assert elements.text.index("a / AllTraffic") < elements.text.index("b / AllTraffic")
-    assert "3 subjects watched" in elements.text
+    assert "2 subjects watched" in elements.text
+
+
+def test_two_monitors_of_a_subject_count_its_records_once(tmp_path: Path) -> None:
+    other = {"endpoint": "other", "variant": "AllTraffic", "model": None}
+    put(tmp_path, report(), report(monitor="bias"), report(subject=other))
+    assert re.search(r"1,800\s+records", Elements(page(tmp_path)).text)
 
 
 def test_features_come_in_the_order_of_their_greatest_distance(tmp_path: Path) -> None:
