@@ -61,7 +61,7 @@ def parse_times(texts: list[str]) -> NDArray[np.int64] | None:
         times = pa.array(texts, pa.string()).cast(pa.timestamp("ms", "UTC"))
     except pa.ArrowInvalid:
         return None
-    return np.asarray(times.cast(pa.int64()))
+    return np.array(times.cast(pa.int64()))
 
 
 def format_time(ms: int) -> str:

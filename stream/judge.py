@@ -46,9 +46,7 @@ class Judge:
         for partial in partials:
             place = (partial.subject, partial.window.start)
             known = self._partials.setdefault(place, {})
-            if partial.states is None and (before := known.get(partial.partition)) is not None:
-                partial = msgspec.structs.replace(partial, states=before.states)
-            known[partial.partition] = partial
+            known[partial.partition] = self._accept(place, partial, known)
             self._dirty.add(place)
             if place[1] < self._cursor.get(partial.subject, BEFORE_ALL):
                 again.add(place)
@@ -59,6 +57,17 @@ class Judge:
         reports += [report for place in self._due(subject, watermark) for report in self._judge(place)]
         self._release(subject, watermark)
         return reports
+
+    def _accept(self, place: _Place, partial: Partial, known: Mapping[int, Partial]) -> Partial:
+        """The partial as it is kept: with states where a final one left them out, refused where the
+        window's other states are gone, so that they could not be merged any more."""
+        before = known.get(partial.partition)
+        if before is not None and partial.states is None:
+            partial = msgspec.structs.replace(partial, states=before.states, refused=before.refused)
+        gone = place in self._published and bool(known) and all(p.states is None for p in known.values())
+        if gone and (before is None or before.refused):
+            partial = msgspec.structs.replace(partial, states=None, refused=True)
+        return partial
 
     def _due(self, subject: Subject, watermark: int) -> Iterator[_Place]:
         """Windows that close now, in order, those in which nothing came included."""
@@ -86,15 +95,15 @@ class Judge:
         """A report of each monitor; where the states are gone, the last findings with new counts."""
         subject, start = place
         partials = [self._partials[place][p] for p in sorted(self._partials.get(place, {}))]
-        counts = reduce(Counts.merge, (partial.counts for partial in partials), Counts())
+        counts = reduce(Counts.merge, map(_counted, partials), Counts())
         published = self._published.setdefault(place, {})
         window = Window(start, start + self._size)
         for monitor in self._monitors(subject):
             before = published.get(monitor.name)
-            states = [p.states[monitor.name] for p in partials if p.states is not None]
-            if before is not None and not states:
+            if before is not None and any(partial.states is None for partial in partials):
                 finding = before.finding
             else:
+                states = [p.states[monitor.name] for p in partials if p.states is not None]
                 finding = monitor.finish(reduce(lambda a, b: a.merge(b), states, monitor.observe(NO_ROWS)))
             revision = before.revision + 1 if before else 0
             report = Report(subject, monitor.name, window, revision, counts, finding)
@@ -108,13 +117,14 @@ class Judge:
 
     def _release(self, subject: Subject, watermark: int) -> None:
         """Let go of states that can no longer change, and of reports that can no longer be revised."""
-        for place in [p for p in self._partials if p[0] == subject]:
-            end = place[1] + self._size
-            if place in self._published and end + self._retention <= watermark:
+        held = self._size + max(self._retention, self._size)  # a partition that is new may still have a part
+        for place in [p for p in self._partials if p[0] == subject and p in self._published]:
+            if place[1] + held <= watermark and any(p.states for p in self._partials[place].values()):
                 self._partials[place] = {
                     number: msgspec.structs.replace(partial, states=None)
                     for number, partial in self._partials[place].items()
                 }
+                self._dirty.add(place)
         horizon = self._size * (MEMORY + 1) + self._retention
         for place in [p for p in self._published if p[0] == subject and p[1] + horizon <= watermark]:
             del self._published[place]
@@ -136,7 +146,8 @@ class Judge:
             return None
         counts = {number: partial.counts for number, partial in partials.items()}
         open_ = [number for number, partial in partials.items() if partial.states is not None]
-        head = (place[0], place[1], counts, open_, list(published.values()))
+        refused = [number for number, partial in partials.items() if partial.refused]
+        head = (place[0], place[1], counts, open_, refused, list(published.values()))
         values = {key(_group(place)): msgspec.msgpack.encode(head)}
         for number, partial in partials.items():
             for monitor, state in (partial.states or {}).items():
@@ -170,8 +181,8 @@ class Judge:
     def _restore_window(
         self, group: str, raw: bytes, states: Mapping[tuple[str, int], Mapping[str, Mapping[str, bytes]]]
     ) -> None:
-        subject, start, counts, open_, published = msgspec.msgpack.decode(
-            raw, type=tuple[Subject, int, dict[int, Counts], list[int], list[Report]]
+        subject, start, counts, open_, refused, published = msgspec.msgpack.decode(
+            raw, type=tuple[Subject, int, dict[int, Counts], list[int], list[int], list[Report]]
         )
         window = Window(start, start + self._size)
         for number, counted in counts.items():
@@ -179,10 +190,18 @@ class Judge:
             if number in open_:
                 dumped = states[group, number]
                 loaded = {m.name: m.load(dumped[m.name]) for m in self._monitors(subject)}
-            partial = Partial(subject, window, number, counted, loaded)
+            partial = Partial(subject, window, number, counted, loaded, number in refused)
             self._partials.setdefault((subject, start), {})[number] = partial
         if published:
             self._published[subject, start] = {report.monitor: report for report in published}
+
+
+def _counted(partial: Partial) -> Counts:
+    """Counts of a partial; what a refused one holds came too late for the window."""
+    counts = partial.counts
+    if not partial.refused:
+        return counts
+    return Counts(counts.records, 0, counts.bad, counts.records - counts.bad)
 
 
 def _group(place: _Place) -> str:

@@ -26,6 +26,7 @@ class Partial(Struct, frozen=True):
     """What one partition knows of a window so far: cumulative, so the newest replaces all before it.
 
     `states` is None once the window is final in the partition: only its counts can still change.
+    `refused` is the judge's mark on a partial that came when the window could no longer be merged.
     """
 
     subject: Subject
@@ -33,6 +34,7 @@ class Partial(Struct, frozen=True):
     partition: int
     counts: Counts
     states: Mapping[str, Any] | None
+    refused: bool = False
 
 
 class Progress(Struct, frozen=True):
@@ -198,6 +200,7 @@ class Watch:
             if place[1] + self._size > watermark:
                 continue
             self._unsent.discard(place)
+            self._dirty.add(place)
             window = Window(place[1], place[1] + self._size)
             if place in self._open:
                 opened = self._open[place]

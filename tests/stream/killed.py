@@ -2,8 +2,8 @@
 
     python killed.py CAPTURES WORK POINT [POINT ...]
 
-For each point N: the process dies before its Nth write (odd) or right after it (even) of log, objects or alerts, and is
-started again. `0` is an undisturbed run. Results are left in WORK/<point>/out.
+For each point N the process dies before (odd) or right after (even) a write of log, objects or alerts, and
+is started again. `0` is an undisturbed run. Results are left in WORK/<point>/out.
 """
 
 import os

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,18 @@ def capture(when: int, rows: Sequence[tuple[Any, Any, Any]], event_id: str) -> b
     inputs = "\n".join(f"{age},{city}" for _, age, city in rows)
     output = "\n".join(str(score) for score, _, _ in rows)
     sides = {
-        "endpointInput": {"observedContentType": "text/csv", "mode": "INPUT", "data": inputs, "encoding": "CSV"},
-        "endpointOutput": {"observedContentType": "text/csv", "mode": "OUTPUT", "data": output, "encoding": "CSV"},
+        "endpointInput": {
+            "observedContentType": "text/csv",
+            "mode": "INPUT",
+            "data": inputs,
+            "encoding": "CSV",
+        },
+        "endpointOutput": {
+            "observedContentType": "text/csv",
+            "mode": "OUTPUT",
+            "data": output,
+            "encoding": "CSV",
+        },
     }
     about = {"eventId": event_id, "inferenceTime": format_time(when)}
     return json.dumps({"captureData": sides, "eventMetadata": about, "eventVersion": "0"}).encode()
@@ -64,7 +75,11 @@ def traffic(n: int, seed: int = 2, hours: float = 6.0) -> list[bytes]:
     for i, when in enumerate(times.tolist()):
         shift = 30 if i > n // 2 else 0
         rows = [
-            (round(rng.random(), 6), int(rng.integers(18, 80)) + shift, rng.choice(["rome", "oslo", "bern", ""]))
+            (
+                round(rng.random(), 6),
+                int(rng.integers(18, 80)) + shift,
+                rng.choice(["rome", "oslo", "bern", ""]),
+            )
             for _ in range(1 + i % 3)
         ]
         record = capture(when, rows, f"e{i}")
@@ -75,10 +90,7 @@ def traffic(n: int, seed: int = 2, hours: float = 6.0) -> list[bytes]:
 def frames(records: Sequence[bytes], cuts: Iterable[int] = ()) -> list[Frame]:
     """`records` as frames that end at `cuts`."""
     edges = [0, *sorted({c for c in cuts if 0 < c < len(records)}), len(records)]
-    return [
-        Frame.of(SUBJECT, pa.array(records[a:b], pa.binary()), ARRIVED)
-        for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    return [Frame.of(SUBJECT, pa.array(records[a:b], pa.binary()), ARRIVED) for a, b in pairwise(edges)]
 
 
 def run_stages(parts: Iterable[Frame], **window: Any) -> dict[int, Report]:
@@ -92,9 +104,7 @@ def run_stages(parts: Iterable[Frame], **window: Any) -> dict[int, Report]:
     for frame in [*parts, Frame.completion(SUBJECT, END_OF_TIME)]:
         watched = watch.observe(decode(frame, layout))
         for report in judge.observe(watched.partials, watched.progress):
-            earlier = reports.get(report.window.start)
-            documents = report.finding.documents or (earlier.finding.documents if earlier else {})
-            assert documents, "a report without its documents"
+            assert report.finding.documents or report.revision, "a first report without its documents"
             reports[report.window.start] = report
     return reports
 
@@ -137,10 +147,10 @@ def same(a: Any, b: Any, where: str = "") -> None:
 
 
 def results(directory: Path) -> dict[str, Any]:
-    """Everything a run left that must not depend on how it went: documents, rows, dead letters, alerts, totals.
+    """Everything a run left that must not depend on how it went.
 
-    Texts of violations hold distances and shares with all their digits; their numbers stand in the documents too, so
-    that a text is compared by its feature and check.
+    Texts of violations hold distances with all their digits; the numbers stand in the documents too, so a
+    violation is compared by its feature and check.
     """
     found: dict[str, Any] = {}
     for path in sorted(directory.glob("reports/**/*.json")):
@@ -151,10 +161,13 @@ def results(directory: Path) -> dict[str, Any]:
         found[str(path.relative_to(directory))] = document
     rows = pa.dataset.dataset(directory / "captures", format="parquet", partitioning="hive").to_table()
     found["rows"] = sorted(
-        ([row[name] for name in ("_event_id", "_row", "score", "age", "city")] for row in rows.to_pylist()), key=str
+        ([row[name] for name in ("_event_id", "_row", "score", "age", "city")] for row in rows.to_pylist()),
+        key=str,
     )
     letters = [
-        json.loads(line) for path in directory.glob("errors/*.jsonl") for line in path.read_text().splitlines()
+        json.loads(line)
+        for path in directory.glob("errors/*.jsonl")
+        for line in path.read_text().splitlines()
     ]
     found["letters"] = sorted([letter["source"][-20:], letter["line"], letter["code"]] for letter in letters)
     alerts = [json.loads(line)["id"] for line in (directory / "alerts.jsonl").read_text().splitlines()]

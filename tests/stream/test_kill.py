@@ -1,4 +1,4 @@
-"""SIGKILL at any write, then a restart: the results are those of an undisturbed run, and nothing is there twice."""
+"""SIGKILL at any write, then a restart: the results are those of an undisturbed run."""
 
 import os
 import random

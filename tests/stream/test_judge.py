@@ -1,0 +1,201 @@
+"""When windows close, what is said of empty ones, and how partitions come together."""
+
+from itertools import count
+
+import pytest
+from made import ARRIVED, HOUR, SUBJECT, T0, baseline, capture, frames
+
+from monitors.data_quality import DataQuality
+from schemas.decode import decode
+from schemas.frame import Frame, Subject
+from schemas.report import Counts, Report
+from schemas.times import END_OF_TIME
+from stream import judge as judge_module
+from stream.judge import Judge
+from stream.settings import WindowSettings
+from stream.watch import Watch
+
+KNOWN = baseline()
+MONITORS = (DataQuality(KNOWN),)
+LAYOUT = KNOWN.layout()
+_ids = count()
+
+
+class Pipeline:
+    """Some partitions and the judge, stored and restored at will."""
+
+    def __init__(self, partitions: int = 1, **window: object) -> None:
+        self.settings = WindowSettings.model_validate({"size": "1h", "lateness": "0s", **window})
+        self.stored: dict[str, dict[str, bytes]] = {}
+        self.numbers = range(partitions)
+        self.restart()
+
+    def restart(self) -> None:
+        self.watches = [Watch(n, self.settings, lambda _: MONITORS) for n in self.numbers]
+        self.judge = Judge(self.settings, lambda _: MONITORS)
+        for name, stage in self.stages():
+            stage.restore(self.stored.get(name, {}))
+
+    def stages(self):
+        return [*((f"watch{n}", w) for n, w in enumerate(self.watches)), ("judge", self.judge)]
+
+    def checkpoint(self) -> None:
+        for name, stage in self.stages():
+            values = self.stored.setdefault(name, {})
+            for key, value in stage.checkpoint().items():
+                if value is None:
+                    del values[key]  # a key that goes must have been there
+                else:
+                    values[key] = value
+
+    def feed(self, frame: Frame, partition: int = 0) -> list[Report]:
+        watched = self.watches[partition].observe(decode(frame, LAYOUT))
+        return self.judge.observe(watched.partials, watched.progress)
+
+    def at(self, *hours: float, partition: int = 0) -> list[Report]:
+        records = [capture(T0 + int(h * HOUR), [(0.5, 40, "rome")], f"r{next(_ids)}") for h in hours]
+        return self.feed(frames(records)[0], partition)
+
+    def end(self, partition: int = 0) -> list[Report]:
+        return self.feed(Frame.completion(SUBJECT, END_OF_TIME), partition)
+
+
+def said(reports: list[Report]) -> list[tuple[float, str, int, int]]:
+    """(hour, status, revision, rows) of each report."""
+    return [((r.window.start - T0) / HOUR, r.status, r.revision, r.counts.rows) for r in reports]
+
+
+def test_a_window_closes_when_the_watermark_reaches_its_end_and_not_before():
+    """
+    window  0:00 ├──────────┤ 1:00
+    lateness 10m            1:00├───┤1:10 closes
+    """
+    pipeline = Pipeline(lateness="10m")
+    assert said(pipeline.at(0.0, 0.5, 1 + 9.99 / 60)) == []
+    assert said(pipeline.at(1 + 10 / 60)) == [(0, "Completed", 0, 2)]
+
+
+def test_an_event_at_the_end_of_a_window_belongs_to_the_next():
+    pipeline = Pipeline()
+    assert said(pipeline.at(0.0, 1.0)) == [(0, "Completed", 0, 1)]
+    assert said(pipeline.end()) == [(1, "Completed", 0, 1)]
+
+
+def test_hours_without_data_are_reported_as_no_data_and_not_as_failures():
+    reports = Pipeline().at(0.5, 3.5)
+    assert said(reports) == [(0, "Completed", 0, 1), (1, "NoData", 0, 0), (2, "NoData", 0, 0)]
+    assert reports[1].finding.violations == []
+    assert reports[1].finding.documents["statistics.json"].dataset.item_count == 0
+
+
+def test_a_very_long_gap_is_reported_in_part(monkeypatch):
+    monkeypatch.setattr(judge_module, "MAX_EMPTY", 3)
+    pipeline = Pipeline()
+    pipeline.at(0.5)
+    assert [hour for hour, *_ in said(pipeline.at(200.5))] == [0, 197, 198, 199]
+
+
+def test_the_slowest_partition_holds_a_window_open_and_all_are_merged():
+    pipeline = Pipeline(partitions=2)
+    assert said(pipeline.at(0.2, 0.3, partition=0)) == []
+    assert said(pipeline.at(0.4, partition=1)) == []
+    assert said(pipeline.at(1.5, partition=0)) == []
+    assert said(pipeline.at(1.1, partition=1)) == [(0, "Completed", 0, 3)]
+
+
+def test_a_partition_that_never_carried_the_subject_does_not_hold_it_back():
+    pipeline = Pipeline(partitions=2)
+    other = Subject("other")
+    frame = frames([capture(T0, [(0.5, 40, "rome")], "x")])[0]
+    elsewhere = Frame(other, frame.data, frame.arrived, frame.line)
+    assert said(pipeline.feed(elsewhere, partition=1)) == []
+    assert said(pipeline.at(0.5, 1.5, partition=0)) == [(0, "Completed", 0, 1)]
+
+
+def test_a_late_record_of_one_partition_reopens_the_window_of_all_within_the_retention():
+    pipeline = Pipeline(partitions=2, retention="5h")
+    pipeline.at(0.1, partition=1)
+    pipeline.at(0.2, 1.5, partition=0)
+    assert said(pipeline.at(1.5, partition=1)) == [(0, "Completed", 0, 2)]
+    assert said(pipeline.at(0.4, partition=1)) == [(0, "Completed", 1, 3)]
+    assert said(pipeline.at(0.5, partition=0)) == [(0, "Completed", 2, 4)]
+
+
+def test_a_partition_that_appears_after_a_window_was_judged_is_merged_while_that_is_possible():
+    pipeline = Pipeline(partitions=2)
+    assert said(pipeline.at(0.2, 1.2, partition=0)) == [(0, "Completed", 0, 1)]
+    assert said(pipeline.at(0.3, 0.4, 1.1, partition=1)) == [(0, "Completed", 1, 3)]
+
+
+def test_a_partition_that_appears_too_late_to_be_merged_is_counted_as_late():
+    pipeline = Pipeline(partitions=2)
+    pipeline.at(0.2, 5.2, partition=0)
+    for more in (1, 2):  # the same window told of twice, the second time as final
+        reports = pipeline.at(*([0.3, 1.1] if more == 1 else [0.4]), partition=1)
+        of_first = [r for r in reports if r.window.start == T0]
+        assert of_first[-1].counts == Counts(1 + more, 1, 0, more)
+        pipeline.checkpoint()
+        pipeline.restart()
+
+
+def test_late_records_past_the_retention_change_the_counts_and_nothing_else():
+    pipeline = Pipeline()
+    first = pipeline.at(0.2, 5.5)[0]
+    again = pipeline.at(0.3)[0]
+    assert (again.revision, again.counts) == (1, Counts(2, 1, 0, 1))
+    assert again.finding.drift == first.finding.drift
+
+
+def test_the_same_partials_twice_change_nothing_but_the_revision():
+    pipeline = Pipeline(retention="5h")
+    frame = frames([capture(T0 + int(h * HOUR), [(0.5, 40, "rome")], f"e{h}") for h in (0.2, 0.3, 1.5)])[0]
+    watched = pipeline.watches[0].observe(decode(frame, LAYOUT))
+    (first,) = pipeline.judge.observe(watched.partials, watched.progress)
+    (second,) = pipeline.judge.observe(watched.partials, watched.progress)
+    assert (second.counts, second.finding) == (first.counts, first.finding)
+
+
+@pytest.mark.parametrize("retention", ["0s", "2h"])
+def test_restoring_between_any_two_frames_changes_nothing(retention):
+    steps = [
+        (0.2, 0),
+        (0.4, 1),
+        (1.2, 0),
+        (1.3, 1),
+        (0.5, 0),
+        (3.5, 1),
+        (3.6, 0),
+        (2.9, 0),
+        (8.0, 1),
+        (8.1, 0),
+    ]
+
+    def run(restart: bool) -> list[object]:
+        pipeline = Pipeline(partitions=2, retention=retention)
+        reports: list[Report] = []
+        for hour, partition in steps:
+            reports += pipeline.at(hour, partition=partition)
+            if restart:
+                pipeline.checkpoint()
+                pipeline.restart()
+        return [*said(reports + pipeline.end(0) + pipeline.end(1)), pipeline.judge.statuses]
+
+    assert run(restart=True) == run(restart=False)
+
+
+def test_what_is_stored_shrinks_when_windows_are_done():
+    pipeline = Pipeline()
+    sizes = []
+    for hour in range(40):
+        pipeline.at(hour + 0.5)
+        pipeline.checkpoint()
+        sizes.append(sum("data_quality" in key for values in pipeline.stored.values() for key in values))
+    assert max(sizes[5:]) == sizes[5] == sizes[-1]  # one open window, and those the judge can still merge
+
+
+def test_a_future_record_is_refused_and_closes_nothing():
+    pipeline = Pipeline()
+    ahead = (ARRIVED - T0) / HOUR + 2
+    assert said(pipeline.at(0.5, ahead)) == []
+    assert pipeline.watches[0].reasons == {"future": 1}
+    assert pipeline.watches[0].totals == Counts(2, 1, 1, 0)

@@ -1,0 +1,36 @@
+"""What the documentation says is what the program does."""
+
+import re
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from stream.settings import EndpointSettings, Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def names(model: type[BaseModel], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= names(kind, f"{prefix}{name}.")
+        elif name != "endpoints":
+            found.add(f"{prefix}{name}")
+    return found
+
+
+def test_every_setting_is_documented_and_nothing_else_is():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    documented = set(re.findall(r"^\| `([a-z_.<>]+)` \|", text, re.MULTILINE))
+    endpoint = {f"endpoints.<name>.{name}" for name in ("baseline", "columns")}
+    assert set(EndpointSettings.model_fields) == {"baseline", "columns"}
+    assert documented == names(Settings) | endpoint
+
+
+def test_the_links_between_documents_lead_somewhere():
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
