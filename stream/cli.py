@@ -189,7 +189,7 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        Service(settings).run(stop)
+        Service(settings, stop).run()
 
 
 @main.command()

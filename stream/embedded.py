@@ -13,7 +13,7 @@ from schemas.errors import BadFrame, BadRecord
 from schemas.frame import Frame, Subject
 from schemas.layout import Layout
 from schemas.report import Counts, Report
-from schemas.times import milliseconds
+from schemas.times import format_time, milliseconds
 from sinks import dead_letters, parquet, reports
 from sinks.alerts import AlertFile
 from sinks.objects import Objects
@@ -117,6 +117,17 @@ class Embedded:
     def _publish(self, report: Report) -> None:
         self._persist(lambda: reports.write(self._outputs.reports, report))
         self._persist(lambda: self._outputs.alerts.write(report))
+        log.info(
+            "window closed",
+            extra={
+                "subject": str(report.subject),
+                "monitor": report.monitor,
+                "start": format_time(report.window.start),
+                "rows": report.counts.rows,
+                "violations": len(report.finding.violations),
+                "revision": report.revision,
+            },
+        )
         self.published += 1
 
     def checkpoint(self) -> None:
@@ -137,6 +148,11 @@ class Embedded:
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
         return self._watch.watermark(subject)
+
+    @property
+    def subjects(self) -> list[Subject]:
+        """Every subject heard of so far."""
+        return self._watch.subjects
 
     def summary(self) -> dict[str, Any]:
         """Totals since the first record: what came, what became of it, and what was said."""

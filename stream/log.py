@@ -41,8 +41,8 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -52,8 +52,10 @@ class Log:
         except sqlite3.Error as error:
             busy = "locked" in str(error) or "busy" in str(error)
             reason = "another streamgauge is using it" if busy else str(error)
+            self._db.close()
             raise StateError(f"{path}: {reason}") from error
         if self.get("version", VERSION) != VERSION:
+            self._db.close()
             raise StateError(f"{path}: written by another version of streamgauge")
         self.put("version", VERSION)
 

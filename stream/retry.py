@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 def persist(
     action: Callable[[], object],
     delays: Iterable[float],
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> None:
     """Carry out `action`; while it raises SinkBusy, wait for each of `delays` (seconds) and try again.
 

@@ -5,7 +5,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ _MADE_HERE = ("captures", "reports", "errors")
 _FILES_MADE_HERE = ("alerts.jsonl", "summary.json", "index.html")
 _APPEND_BYTES = 4 << 20  # of records between two syncs of the log
 _REPLAY_DELAYS = (0.2, 1.0, 5.0)  # a person waits: give up soon, the same command goes on later
-_SERVE_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # the last of them for ever
 
 Progress = Callable[[int, int], None]  # bytes of captures read, and of how many
 
@@ -192,8 +190,3 @@ def claim(store: Log, kind: str, mark: str) -> bool:
         store.close()
         raise StateError(problem)
     return True
-
-
-def serve_delays() -> Iterable[float]:
-    """Delays of a service: it never gives up, it waits."""
-    return chain(_SERVE_DELAYS, repeat(_SERVE_DELAYS[-1]))

@@ -4,17 +4,18 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from itertools import chain, repeat, takewhile
 from threading import Event
 
 from schemas.errors import SourceError
 from schemas.frame import Frame, Subject
 from schemas.times import format_time, milliseconds
 from sinks import page
-from stream import source
+from stream import source, transform
 from stream.embedded import Embedded, Outputs
 from stream.log import Log, Position
 from stream.retry import persist
-from stream.run import STATE, claim, default_subject, serve_delays
+from stream.run import STATE, claim, default_subject
 from stream.settings import Settings
 from stream.setup import Setups
 from stream.source import CaptureFile
@@ -23,6 +24,7 @@ from stream.watch import BEFORE_ALL
 log = logging.getLogger(__name__)
 
 _DAY = 86_400_000
+_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries of a write; the last for ever
 _PAGE_EVERY = 60.0  # seconds; the page is made anew from all reports
 
 
@@ -33,29 +35,38 @@ class Service:
     """
 
     def __init__(
-        self, settings: Settings, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        settings: Settings,
+        stop: Event | None = None,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._settings = settings
+        self._stop = stop or Event()
         self._now = now
         setups = Setups(settings)
         self._log = Log(settings.output / STATE)
         windows = settings.window.model_dump_json()
         claim(self._log, "serve", hashlib.sha256(windows.encode()).hexdigest())
         outputs = Outputs.of(settings)
-        self.host = Embedded(settings, self._log, setups, outputs, lambda a: persist(a, serve_delays()))
+        self.host = Embedded(settings, self._log, setups, outputs, self._persist)
         self._positions = self._log.positions()
-        self._heard: dict[Subject, int] = {}
+        self._heard: dict[Subject, int] = dict.fromkeys(self.host.subjects, now())
         self._checkpointed = self._paged = time.monotonic()
         self._problems: dict[str, str] = {}
         self._reported = -1
 
-    def run(self, stop: Event) -> None:
+    def _persist(self, action: Callable[[], object]) -> None:
+        """A service does not give up on a write: it waits, and says so, until it is stopped."""
+        delays = chain(_DELAYS, repeat(_DELAYS[-1]))
+        persist(action, takewhile(lambda _: not self._stop.is_set(), delays), self._stop.wait)
+
+    def run(self) -> None:
         """Step until `stop` is set; then store everything."""
         log.info("service started", extra={"output": str(self._settings.output)})
         self.host.pump()
-        while not stop.is_set():
+        while not self._stop.is_set():
             self.step()
-            stop.wait(self._settings.source.poll.total_seconds())
+            self._stop.wait(self._settings.source.poll.total_seconds())
         self.close()
         log.info("service stopped")
 
@@ -82,8 +93,8 @@ class Service:
 
     def _take(self, file: CaptureFile, arrived: int) -> None:
         at = self._positions.get(file.path, Position())
-        if not file.settled and file.name != file.path:
-            return  # a compressed file is read when nobody writes it any more
+        if not file.settled and (file.name != file.path or transform.is_document(file.name)):
+            return  # read when nobody writes it any more
         try:
             for chunk in source.read(file, at, arrived, whole=file.settled):
                 if chunk.frames or chunk.position.size >= 0:

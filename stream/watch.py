@@ -115,6 +115,11 @@ class Watch:
         """Event time (ms) before which nothing more is expected of `subject`."""
         return self._watermarks.get(subject, BEFORE_ALL)
 
+    @property
+    def subjects(self) -> list[Subject]:
+        """Every subject heard of so far."""
+        return sorted(self._watermarks)
+
     def _progress(self, subject: Subject) -> Progress:
         return Progress(subject, self._partition, self._watermarks.get(subject, BEFORE_ALL))
 

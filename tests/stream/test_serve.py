@@ -49,7 +49,7 @@ def test_new_files_and_growing_files_are_read_once(places):
     captures, out = places
     clock = Clock(T0 + 3 * HOUR)
     (captures / "a.jsonl").write_bytes(line(0.1, "a") + line(0.2, "b")[:-30])
-    service = Service(settings_for(out, captures), clock)
+    service = Service(settings_for(out, captures), now=clock)
     service.step()
     assert service.host.totals.records == 1
     (captures / "a.jsonl").write_bytes(line(0.1, "a") + line(0.2, "b"))
@@ -65,11 +65,11 @@ def test_a_restart_reads_on_where_it_stopped(places):
     captures, out = places
     clock = Clock(T0 + 3 * HOUR)
     (captures / "a.jsonl").write_bytes(line(0.1, "a"))
-    first = Service(settings_for(out, captures), clock)
+    first = Service(settings_for(out, captures), now=clock)
     first.step()
     first.close()
     (captures / "b.jsonl").write_bytes(line(0.3, "b") + line(1.5, "c"))
-    second = Service(settings_for(out, captures), clock)
+    second = Service(settings_for(out, captures), now=clock)
     second.step()
     second.close()
     assert reports(out) == {"00:00": ("Completed", 2)}
@@ -87,7 +87,7 @@ def test_a_silent_endpoint_is_closed_by_the_clock_and_its_empty_hours_are_report
     settings = settings.model_copy(
         update={"source": settings.source.model_validate({**settings.source.model_dump(), "idle": "5m"})}
     )
-    service = Service(settings, clock)
+    service = Service(settings, now=clock)
     service.step()
     clock.now = T0 + HOUR // 3
     service.step()
@@ -103,7 +103,7 @@ def test_old_captures_close_only_the_windows_that_hold_data(places):
     captures, out = places
     clock = Clock(T0 + 5000 * HOUR)
     (captures / "a.jsonl").write_bytes(line(0.1, "a"))
-    service = Service(settings_for(out, captures), clock)
+    service = Service(settings_for(out, captures), now=clock)
     service.step()
     clock.now += HOUR
     service.step()
@@ -113,16 +113,16 @@ def test_old_captures_close_only_the_windows_that_hold_data(places):
 
 def test_a_second_service_on_the_same_directory_is_refused(places):
     captures, out = places
-    service = Service(settings_for(out, captures), Clock(T0))
+    service = Service(settings_for(out, captures), now=Clock(T0))
     with pytest.raises(StateError, match="another streamgauge is using it"):
-        Service(settings_for(out, captures), Clock(T0))
+        Service(settings_for(out, captures), now=Clock(T0))
     service.close()
 
 
 def test_a_replay_does_not_take_a_service_s_directory_even_with_overwrite(places):
     captures, out = places
     (captures / "a.jsonl").write_bytes(line(0.1, "a"))
-    Service(settings_for(out, captures), Clock(T0 + HOUR)).close()
+    Service(settings_for(out, captures), now=Clock(T0 + HOUR)).close()
     with pytest.raises(StateError, match="belongs to streamgauge serve"):
         Replay(settings_for(out, captures), overwrite=True)
 
@@ -181,7 +181,7 @@ def test_the_service_killed_at_random_moments_reports_what_an_undisturbed_one_do
 def test_the_log_is_emptied_of_what_is_covered(places):
     captures, out = places
     (captures / "a.jsonl").write_bytes(line(0.1, "a") + line(1.2, "b"))
-    service = Service(settings_for(out, captures), Clock(T0 + 2 * HOUR))
+    service = Service(settings_for(out, captures), now=Clock(T0 + 2 * HOUR))
     service.step()
     service.close()
     log = Log(out / STATE)
