@@ -1,18 +1,30 @@
-"""Data sets that a baseline is made from: CSV with or without a header, JSON Lines, Parquet."""
+"""Data sets that a baseline is made from: CSV with or without a header, JSON, JSON Lines, Parquet."""
 
 import csv
 import gzip
+import io
+import re
+import zlib
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet
 
 from monitors.types import classify
-from schemas.errors import SourceError
+from schemas import payload
+from schemas.columns import json_column
+from schemas.errors import BadRecord, SourceError
+from schemas.layout import Kind
+from schemas.payload import Row
 
 _JSON = (".json", ".jsonl", ".ndjson")
+_INDEX = re.compile(r"__index_level_\d+__")  # pandas' row numbers, which no traffic has
+_BOM = b"\xef\xbb\xbf"
+_UNREADABLE = (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException)
 
 
 def read(path: Path, header: bool | None = None) -> pa.Table:
@@ -21,53 +33,83 @@ def read(path: Path, header: bool | None = None) -> pa.Table:
     `header`: whether the first line of a CSV file names the columns; None finds out (`has_header`).
     Without a header the names are _c0, _c1, ... as in Model Monitor. A file may be gzipped.
 
-    Raises SourceError.
+    Raises SourceError, which names the line where there is one to name.
     """
     try:
-        plain = path.name.removesuffix(".gz").lower()
+        plain = path.name.lower().removesuffix(".gz")
         if plain.endswith(".parquet"):
-            table = pyarrow.parquet.read_table(path)
+            table = _read_parquet(path)
         elif plain.endswith(_JSON):
-            table = pyarrow.json.read_json(pa.py_buffer(_content(path))).flatten()
+            table = _read_json(_content(path))
         else:
             table = _read_csv(_content(path), header)
-    except (OSError, EOFError, pa.ArrowException, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise SourceError(f"{path}: {error}") from error
     if not table.num_rows:
         raise SourceError(f"{path}: holds no rows")
-    if len(set(table.column_names)) < len(table.column_names):
-        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
         raise SourceError(f"{path}: columns of the same name: {', '.join(twice)}")
     return table
 
 
 def _content(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
+    raw = path.read_bytes()
+    text = gzip.decompress(raw) if path.name.lower().endswith(".gz") else raw
+    text = text.removeprefix(_BOM)
+    if not text.strip():
+        raise pa.ArrowInvalid("the file is empty")
+    return text
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    table = pyarrow.parquet.ParquetFile(path).read()
+    table = table.select([name for name in table.column_names if not _INDEX.fullmatch(name)])
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()  # as payloads are: nested fields are named by their path
+    return table
 
 
 def _read_csv(text: bytes, header: bool | None) -> pa.Table:
-    if not text.strip():
-        raise pa.ArrowInvalid("the file is empty")
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    first_rows = list(csv.reader(text[: 1 << 20].decode("utf-8", "replace").splitlines()[:2]))
-    first, rows = first_rows[0], first_rows[1:]
-    named = has_header(first, rows[0] if rows else []) if header is None else header
+    first, *rest = islice(_csv_rows(text), 2)
+    named = has_header(first, rest[0] if rest else []) if header is None else header
     names = [name.strip() for name in first] if named else [f"_c{i}" for i in range(len(first))]
-    return pyarrow.csv.read_csv(
-        pa.py_buffer(text),
-        read_options=pyarrow.csv.ReadOptions(column_names=_unique(names), skip_rows=int(named)),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
-        ),
-    )
-
-
-def _unique(names: list[str]) -> list[str]:
-    """The same names; a repeated one is an error that says so better than the parser would."""
     if len(set(names)) < len(names):
-        raise pa.ArrowInvalid(f"the header names a column twice: {sorted(set(names), key=names.count)[-1]}")
-    return names
+        twice = max(names, key=names.count)
+        raise pa.ArrowInvalid(f"the header names {twice!r} twice; if it is no header, say --no-header")
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(text),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=16 << 20),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(_what_is_wrong(text, len(first)) or str(error)) from error
+    return table.slice(int(named))
+
+
+def _csv_rows(text: bytes) -> Any:
+    """Rows by Python's reader, which is slower and knows its line numbers; not those of blank lines."""
+    return filter(None, csv.reader(io.TextIOWrapper(io.BytesIO(text), "utf-8", "replace", newline="")))
+
+
+def _what_is_wrong(text: bytes, width: int) -> str | None:
+    """Where a CSV file is damaged: bytes that are no text, or a row of another width."""
+    reader = csv.reader(io.StringIO(_decoded(text), newline=""))
+    for row in reader:
+        if row and len(row) != width:
+            return f"line {reader.line_num}: {len(row)} columns, and the first line has {width}"
+    return None
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise pa.ArrowInvalid(f"line {line}: invalid UTF-8") from error
 
 
 def has_header(first: list[str], second: list[str]) -> bool:
@@ -81,3 +123,45 @@ def has_header(first: list[str], second: list[str]) -> bool:
         return False
     types, _, _ = classify(pa.array(cells, pa.string()))
     return not types.numeric and (not second or cells != [cell.strip() for cell in second])
+
+
+def _read_json(text: bytes) -> pa.Table:
+    """JSON Lines, or a JSON array, read as captured payloads are, so that columns get the same names."""
+    try:
+        rows = payload.json_rows(_decoded(text), frozenset())
+    except BadRecord as error:
+        raise pa.ArrowInvalid(_bad_line(text) or str(error)) from error
+    columns: dict[str, list[Any]] = {}
+    for number, row in enumerate(rows):
+        for name, value in _named(row, rows[0], number):
+            column = columns.setdefault(name, [])
+            column += [None] * (number - len(column))
+            column.append(value)
+    return pa.table({name: _column(values, len(rows)) for name, values in columns.items()})
+
+
+def _bad_line(text: bytes) -> str | None:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if line.strip():
+                payload.json_rows(line.decode(), frozenset())
+        except BadRecord as error:
+            return f"line {number}: {error}" if line.strip() not in (b"[", b"{") else None
+    return None
+
+
+def _named(row: Row, first: Row, number: int) -> Sequence[tuple[str, Any]]:
+    """Values of a row with their names; values without one are named by place, as in a headerless CSV."""
+    if row.labels != first.labels and not (all(row.labels) and all(first.labels)):
+        seen, expected = len(row.labels), len(first.labels)
+        raise pa.ArrowInvalid(
+            f"row {number + 1}: {seen} values, some without a name; the first has {expected}"
+        )
+    labels = (label or f"_c{place}" for place, label in enumerate(row.labels))
+    return list(zip(labels, row.placed, strict=True))
+
+
+def _column(values: list[Any], rows: int) -> pa.Array:
+    types = set(map(type, values)) - {type(None)}
+    kind: Kind = "Integral" if types <= {int} else "Fractional" if types <= {int, float} else "String"
+    return json_column(values + [None] * (rows - len(values)), kind)

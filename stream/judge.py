@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from monitors.base import Monitor
+from schemas.decode import NO_ROWS
 from schemas.frame import Subject
 from schemas.report import Counts, Finding, Report, Status, Window
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Stored, Tracker, key, parts
+from stream.placing import BEFORE_ALL
 from stream.settings import WindowSettings
-from stream.watch import BEFORE_ALL, MEMORY, NO_ROWS, Partial, Progress
+from stream.watch import MEMORY, Partial, Progress
 
 MAX_EMPTY = 1_000  # windows without data reported in one gap; a longer one keeps the last of them
 

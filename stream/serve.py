@@ -14,12 +14,12 @@ from sinks import page
 from stream import source, transform
 from stream.embedded import Embedded, Outputs
 from stream.log import Log, Position
+from stream.placing import BEFORE_ALL
 from stream.retry import persist
 from stream.run import STATE, claim, default_subject
 from stream.settings import Settings
 from stream.setup import Setups
 from stream.source import CaptureFile
-from stream.watch import BEFORE_ALL
 
 log = logging.getLogger(__name__)
 

@@ -1,26 +1,43 @@
 """All that can be set, checked in one place: every mistake is named at once, with where it stands."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.errors import ConfigError
 from schemas.times import parse_duration
 
 
 def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(
+            f"{value!r} has no unit: write a duration in quotes, such as '30s', '5m', '1h', '1d'"
+        )
     try:
-        return parse_duration(value) if isinstance(value, str) else value
+        return parse_duration(value)
     except ConfigError as error:
         raise ValueError(str(error)) from error
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is too long") from error
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+def _on_disk(value: Any) -> Any:
+    if "://" in str(value):
+        raise ValueError(f"{value} is not on this machine; give a local directory")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
+Directory = Annotated[Path, BeforeValidator(_on_disk)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
+Place = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -30,7 +47,9 @@ class _Section(BaseModel):
 class WindowSettings(_Section):
     """Tumbling windows of event time, aligned to the epoch in UTC."""
 
-    size: Duration = Field(timedelta(hours=1), description="length of a window")
+    size: Duration = Field(
+        timedelta(hours=1), ge=timedelta(seconds=1), le=timedelta(days=366), description="length of a window"
+    )
     lateness: Duration = Field(
         timedelta(minutes=5), description="how long after its end a window waits for records that come late"
     )
@@ -40,14 +59,6 @@ class WindowSettings(_Section):
     max_ahead: Duration = Field(
         timedelta(hours=1), description="a record whose event time is further after its arrival is bad"
     )
-
-    @model_validator(mode="after")
-    def _in_range(self) -> "WindowSettings":
-        if not timedelta(seconds=1) <= self.size <= timedelta(days=366):
-            raise ValueError("size must be from 1s to 366d")
-        if min(self.lateness, self.retention, self.max_ahead) < timedelta(0):
-            raise ValueError("lateness, retention and max_ahead must not be negative")
-        return self
 
 
 class ColumnSettings(_Section):
@@ -62,17 +73,23 @@ class ColumnSettings(_Section):
 class EndpointSettings(_Section):
     """What differs for one endpoint."""
 
-    baseline: Path | None = Field(None, description="directory with constraints.json and statistics.json")
+    baseline: Directory | None = Field(
+        None, description="directory with constraints.json and statistics.json"
+    )
     columns: ColumnSettings | None = None
 
 
 class SourceSettings(_Section):
     """Where capture files are found, and whose a file is that does not lie in SageMaker's layout."""
 
-    captures: tuple[str, ...] = Field((), description="files or directories, local or s3://")
+    captures: tuple[Place, ...] = Field((), description="files or directories, local or s3://")
     endpoint: Name = Field("default", description="endpoint of files outside endpoint/variant/yyyy/mm/dd/hh")
     variant: Name = Field("AllTraffic", description="variant of such files")
-    poll: Duration = Field(timedelta(seconds=5), description="how often serve looks for new captures")
+    poll: Duration = Field(
+        timedelta(seconds=5),
+        ge=timedelta(milliseconds=100),
+        description="how often serve looks for new captures",
+    )
     idle: Duration = Field(
         timedelta(minutes=15), description="serve closes the windows of an endpoint silent for so long"
     )
@@ -88,9 +105,11 @@ class CheckpointSettings(_Section):
 class Settings(_Section):
     """The whole configuration, as streamgauge.toml has it."""
 
-    output: Path = Field(Path("out"), description="directory for reports, rows, errors, alerts and state")
-    baseline: Path | None = Field(None, description="baseline of every endpoint that names none")
-    rows: str | None = Field(
+    output: Directory = Field(
+        Path("out"), description="directory for reports, rows, errors, alerts and state"
+    )
+    baseline: Directory | None = Field(None, description="baseline of every endpoint that names none")
+    rows: Place | None = Field(
         None, description="where Parquet rows go, local or s3://; default OUTPUT/captures"
     )
     window: WindowSettings = WindowSettings()
@@ -117,15 +136,27 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
         return Settings.model_validate(document)
     except ValidationError as error:
         problems = [_explain(problem) for problem in error.errors()]
-        raise ConfigError(f"{path or 'arguments'}: " + "; ".join(problems)) from error
+        listed = problems[0] if len(problems) == 1 else "".join(f"\n  {problem}" for problem in problems)
+        raise ConfigError(f"{path or 'settings'}: {listed}") from error
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     if problem["type"] == "extra_forbidden":
         message = "there is no such setting"
+        if near := get_close_matches(place, _names(Settings), 1):
+            message += f"; there is {near[0]}"
     return f"{place}: {message}"
+
+
+def _names(section: type[_Section], prefix: str = "") -> Iterator[str]:
+    """All settings with their places, such as window.size."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
+            yield from _names(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _resolve(document: dict[str, Any], base: Path) -> None:
@@ -143,14 +174,13 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
 
 
 def _local(path: str, base: Path) -> str:
-    return path if "://" in path else str(base / path)
+    return path if "://" in path or not path else str(base / Path(path).expanduser())
 
 
 def _overlay(document: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Put `over` on top; a table of the file that is no table stays, for the check to refuse."""
     for name, value in over.items():
-        if isinstance(value, Mapping) and isinstance(document.get(name), dict):
-            _overlay(document[name], value)
-        elif isinstance(value, Mapping):
-            document[name] = dict(value)
-        else:
+        if not isinstance(value, Mapping):
             document[name] = value
+        elif isinstance(document.setdefault(name, {}), dict):
+            _overlay(document[name], value)

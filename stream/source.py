@@ -1,9 +1,11 @@
 """Capture files, on disk or in S3, as frames: found in event order, and each part of them read once."""
 
+import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +15,16 @@ from pyarrow import fs
 
 from schemas.errors import SourceError
 from schemas.frame import Frame, Subject, split
-from stream import transform
+from stream import gzipped, transform
 from stream.log import Position
 
 _BLOCK = 4 << 20
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".out")  # each also with .gz behind it
 _LAYOUT = re.compile(r"([^/]+)/([^/]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
 _SETTLED = timedelta(seconds=60)  # a local file unchanged for so long has its last line complete
+_HIDDEN = (".", "_")  # as everywhere around Hadoop: half-written files, and notebooks' copies
+_BOM = b"\xef\xbb\xbf"
+_UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
 class CaptureFile(Struct, frozen=True):
@@ -36,6 +41,11 @@ class CaptureFile(Struct, frozen=True):
     def name(self) -> str:
         """Path without what says that it is compressed."""
         return self.path.removesuffix(".gz")
+
+    @property
+    def whole_only(self) -> bool:
+        """Whether it cannot be read before it is complete: compressed, or one JSON document."""
+        return self.name != self.path or transform.is_document(self.name)
 
 
 class Chunk(Struct, frozen=True):
@@ -68,7 +78,7 @@ def _files(place: str, default: Subject) -> Iterator[CaptureFile]:
         if "://" in place:
             filesystem, root = fs.FileSystem.from_uri(place)
         else:
-            filesystem, root = fs.LocalFileSystem(), str(Path(place).absolute())
+            filesystem, root = fs.LocalFileSystem(), os.path.abspath(place)
         top = filesystem.get_file_info(root)
         if top.type == fs.FileType.NotFound:
             raise SourceError(f"{place}: no such file or directory")
@@ -76,18 +86,24 @@ def _files(place: str, default: Subject) -> Iterator[CaptureFile]:
             yield _file(top, filesystem, default)
             return
         for info in filesystem.get_file_info(fs.FileSelector(root, recursive=True)):
-            plain = info.base_name.removesuffix(".gz")
-            if info.type == fs.FileType.File and plain.endswith(_ENDINGS) and plain[0] not in "._":
+            if info.type == fs.FileType.File and _is_capture(info.path[len(root) :]):
                 yield _file(info, filesystem, default)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(f"{place}: {error}") from error
 
 
+def _is_capture(path: str) -> bool:
+    """Whether a path below the place that was named is one to read."""
+    hidden = any(part.startswith(_HIDDEN) for part in path.split("/"))
+    return not hidden and path.removesuffix(".gz").endswith(_ENDINGS)
+
+
 def _file(info: fs.FileInfo, filesystem: fs.FileSystem, default: Subject) -> CaptureFile:
-    layout = _LAYOUT.search(info.path)
     subject, hour = default, ""
-    if layout:
-        subject, hour = Subject(layout[1], layout[2]), layout[3]
+    if layout := _LAYOUT.search(info.path):
+        hour = layout[3]
+        if not transform.is_manifest(info.path):  # it lies under input/ or output/, which name no variant
+            subject = Subject(layout[1], layout[2])
     local = isinstance(filesystem, fs.LocalFileSystem)
     settled = not local or info.mtime is None or datetime.now(UTC) - info.mtime > _SETTLED
     return CaptureFile(info.path, subject, hour, info.size, settled, filesystem)
@@ -96,69 +112,73 @@ def _file(info: fs.FileInfo, filesystem: fs.FileSystem, default: Subject) -> Cap
 def read(file: CaptureFile, start: Position, arrived: int, *, whole: bool = True) -> Iterator[Chunk]:
     """Records of `file` after `start`, in frames; `arrived` is stamped on them (ms).
 
-    A last line without a newline is taken when `whole`, else left for when it is complete.
+    When not `whole`, the file may still be written: a last line without a newline is left for when it is
+    complete, and so is a JSON document.
 
     Raises SourceError when the file cannot be read, or not to its end; what was read before stands.
     """
     if transform.is_document(file.name):
-        yield _document(file, arrived)
+        if whole:
+            yield _document(file, start, arrived)
         return
-    line = start.line
-    offset = start.offset
+    line, offset = start.line, start.offset
     carry = b""
     try:
-        with _open(file, start.offset) as stream:
-            while True:
-                block = stream.read(_BLOCK)
-                at_end = not block
-                text = carry + block
-                cut = len(text) if at_end and whole else text.rfind(b"\n") + 1
-                ready, carry = text[:cut], text[cut:]
-                offset += cut
-                frames = list(_frames(file, ready, line, arrived))
-                line += ready.count(b"\n")
-                size = file.size if at_end and not carry else -1
-                if ready or at_end:
-                    yield Chunk(frames, file.path, Position(offset, line, size))
-                if at_end:
-                    return
-    except (OSError, EOFError, pa.ArrowException) as error:
+        for block in chain(_blocks(file, start.offset), [b""]):
+            at_end = not block
+            text = carry + block
+            cut = len(text) if at_end and whole else text.rfind(b"\n") + 1
+            ready, carry = text[:cut], text[cut:]
+            frames = list(_frames(file, ready.removeprefix(b"" if offset else _BOM), line, arrived))
+            offset += cut
+            line += ready.count(b"\n")
+            size = file.size if at_end and not carry else -1
+            if ready or at_end:
+                yield Chunk(frames, file.path, Position(offset, line, size))
+    except _UNREADABLE as error:
         raise SourceError(f"{file.path}: cannot be read beyond line {line}: {error}") from error
 
 
-def _open(file: CaptureFile, offset: int) -> pa.NativeFile:
-    if file.path.endswith(".gz"):
-        stream = file.filesystem.open_input_stream(file.path, compression="gzip")
-        while offset > 0 and (skipped := len(stream.read(min(offset, _BLOCK)))):
-            offset -= skipped
-        return stream
-    stream = file.filesystem.open_input_file(file.path)
-    stream.seek(offset)
-    return stream
+def _blocks(file: CaptureFile, skip: int = 0) -> Iterator[bytes]:
+    """Content of a file, decompressed, without its first `skip` bytes; no block is empty."""
+    with file.filesystem.open_input_file(file.path) as stream:
+        if file.name != file.path:
+            yield from filter(None, gzipped.blocks(stream, skip))
+            return
+        if skip > stream.size():
+            raise EOFError("it is shorter than what was read of it before; was it replaced?")
+        stream.seek(skip)
+        while block := stream.read(_BLOCK):
+            yield block
 
 
 def _frames(file: CaptureFile, text: bytes, lines_before: int, arrived: int) -> Iterator[Frame]:
     """Lines of `text` as frames; blank lines are no records."""
     if not text:
         return
+    if b"\r\n" in text:
+        text = text.replace(b"\r\n", b"\n")
     lines = pc.split_pattern(pa.array([text], pa.binary()), pattern="\n").values
     number = np.arange(lines_before + 1, lines_before + 1 + len(lines), dtype=np.uint32)
     filled = pc.not_equal(pc.binary_length(pc.ascii_trim_whitespace(lines.cast(pa.string(), safe=False))), 0)
-    kept = np.asarray(filled)
-    records = transform.to_captures(file.name, lines.filter(filled))
-    yield from split(Frame.of(file.subject, records, arrived, line=number[kept], source=file.path))
+    number = number[np.asarray(filled)]
+    records = transform.to_captures(file.name, lines.filter(filled), number)
+    yield from split(Frame.of(file.subject, records, arrived, line=number, source=file.path))
 
 
-def _document(file: CaptureFile, arrived: int) -> Chunk:
-    """A file that is one JSON document: a batch transform's manifest, a list of records, or one record."""
+def _document(file: CaptureFile, start: Position, arrived: int) -> Chunk:
+    """A file that is one JSON document: a batch transform's manifest, a list of records, or one record.
+
+    Of a document that was read before and has grown, the records that follow.
+    """
     try:
-        with _open(file, 0) as stream:
-            text = stream.read()
-        records, lines = transform.document(file.path, text, _reader(file.filesystem))
-    except (OSError, EOFError, pa.ArrowException) as error:
+        text = b"".join(_blocks(file))
+        records, lines = transform.document(file.path, text.removeprefix(_BOM), _reader(file.filesystem))
+    except _UNREADABLE as error:
         raise SourceError(f"{file.path}: cannot be read: {error}") from error
-    whole = Frame.of(file.subject, records, arrived, line=lines, source=file.path)
-    return Chunk(list(split(whole)), file.path, Position(len(text), len(records), file.size))
+    new = slice(start.line, None)
+    frame = Frame.of(file.subject, records[new], arrived, line=lines[new], source=file.path)
+    return Chunk(list(split(frame)), file.path, Position(len(text), len(records), file.size))
 
 
 def _reader(filesystem: fs.FileSystem) -> transform.Reader:

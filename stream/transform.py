@@ -5,8 +5,9 @@ Sources: SageMaker's guide on batch transform data capture. A manifest is a JSON
 `input/` and `output/`.
 """
 
+import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,9 +19,13 @@ from numpy.typing import NDArray
 from schemas.errors import SourceError
 
 Reader = Callable[[str], bytes | None]  # the content of an object, None when there is none
+Objects = dict[str, list[bytes]]  # the lines of each object that a manifest names
 
 _ID_AND_TIME = re.compile(rb",([0-9a-fA-F-]{36}),([^,\"]+)$")  # the columns that GenerateInferenceId adds
-_HOUR = re.compile(r"/(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+$")
+_MANIFEST = re.compile(
+    r"((?:.*/)?)(input|output)(/(?:(\d{4})/(\d{2})/(\d{2})/(\d{2})/)?[^/]+\.json(?:\.gz)?)$"
+)
+_ID, _TIME, _JOINED = "SageMakerInferenceId", "SageMakerInferenceTime", "SageMakerOutput"
 
 
 def is_document(name: str) -> bool:
@@ -28,136 +33,178 @@ def is_document(name: str) -> bool:
     return name.endswith(".json")
 
 
-def to_captures(name: str, lines: pa.BinaryArray) -> pa.BinaryArray:
-    """Lines of a capture file as capture records; those of a transform's output are wrapped as such."""
+def is_manifest(path: str) -> bool:
+    """Whether a file lies where batch transforms put their manifests."""
+    return _MANIFEST.match(path) is not None
+
+
+def to_captures(
+    name: str, lines: pa.BinaryArray, numbers: Sequence[int] | NDArray[np.uint32]
+) -> pa.BinaryArray:
+    """Lines of a capture file as capture records; those of a transform's output are wrapped as such.
+
+    `numbers` are the lines' numbers in the file: the event ids of lines that have none of their own.
+    """
     if name.endswith(".out"):
-        return pa.array([_of_output(line, name, i) for i, line in enumerate(lines.to_pylist())], pa.binary())
+        wrapped = [_of_output(line, name, n) for line, n in zip(lines.to_pylist(), numbers, strict=True)]
+        return pa.array(wrapped, pa.binary())
     bare = pc.and_(
-        pc.match_substring(lines, '"SageMakerInferenceId"'),
-        pc.invert(pc.match_substring(lines, '"captureData"')),
+        pc.match_substring(lines, f'"{_ID}"'), pc.invert(pc.match_substring(lines, '"captureData"'))
     )
     if not pc.any(bare).as_py():
         return lines
-    wrapped = [
-        _of_output(line, name, index) if is_bare else line
-        for index, (line, is_bare) in enumerate(zip(lines.to_pylist(), bare.to_pylist(), strict=True))
-    ]
-    return pa.array(wrapped, pa.binary())
+    each = zip(lines.to_pylist(), numbers, bare.to_pylist(), strict=True)
+    return pa.array(
+        [_of_output(line, name, n) if is_bare else line for line, n, is_bare in each], pa.binary()
+    )
 
 
 def document(path: str, text: bytes, read: Reader) -> tuple[pa.BinaryArray, NDArray[np.uint32]]:
     """Records of a JSON document and, for each, the line that its message should name (0: none).
 
-    A document that is not JSON is one record, so that it is refused with its reason like any other.
-    Raises SourceError when a manifest names an object that is not there.
+    Lines in a file that is called .json are read as lines. What is neither is one record, so that it is
+    refused with its reason like any other.
+
+    Raises SourceError when a manifest cannot be followed.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    if not text.strip():
+        return pa.array([], pa.binary()), np.zeros(0, np.uint32)
     try:
         content = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        many = len(lines) > 1 and all(line.lstrip().startswith(b"{") for line in lines)
-        records = lines if many else [text] if text.strip() else []  # lines in a file that is called .json
-        return pa.array(records, pa.binary()), np.arange(1, len(records) + 1, dtype=np.uint32)
+        lines = {n: line for n, line in enumerate(text.splitlines(), 1) if line.strip()}
+        if not any(map(_is_object, lines.values())):
+            lines = {1: text}
+        return pa.array(lines.values(), pa.binary()), np.array([*lines], np.uint32)
     if isinstance(content, list) and content and isinstance(content[0], dict) and "prefix" in content[0]:
-        records = _of_manifest(path, content, read)
+        records = list(_of_manifest(path, content, read))
         return pa.array(records, pa.binary()), np.zeros(len(records), np.uint32)
     items = content if isinstance(content, list) else [content]
-    records = [msgspec.json.encode(item) for item in items]
-    return pa.array(records, pa.binary()), np.ones(len(records), np.uint32)
+    return pa.array(map(msgspec.json.encode, items), pa.binary()), np.ones(len(items), np.uint32)
 
 
-def _of_manifest(path: str, manifest: Sequence[Any], read: Reader) -> list[bytes]:
+def _is_object(line: bytes) -> bool:
+    """Whether a line is a JSON object by itself, and not an empty one, as a pretty-printed file may hold."""
+    try:
+        return bool(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _of_manifest(path: str, content: Sequence[Any], read: Reader) -> Iterator[bytes]:
     """Records of the objects that a manifest names, each output line beside its input line."""
-    if "/input/" in path and read(path.replace("/input/", "/output/")) is not None:
-        return []  # read with its output
-    sides = {"endpointOutput" if "/output/" in path else "endpointInput": _objects(path, manifest, read)}
-    twin = path.replace("/output/", "/input/")
-    if twin != path and (text := read(twin)) is not None:
-        sides["endpointInput"] = _objects(twin, msgspec.json.decode(text), read)
-    output = sides.get("endpointOutput")
-    inputs = sides.get("endpointInput", {})
-    records: list[bytes] = []
-    for name, lines in (output if output is not None else inputs).items():
-        paired = inputs.get(name.removesuffix(".out"), inputs.get(name)) if output is not None else None
-        if paired is not None and len(paired) != len(lines):
-            raise SourceError(f"{path}: {name} has {len(lines)} lines and its input {len(paired)}")
-        for index, line in enumerate(lines):
-            where = f"{name}:{index + 1}"
-            given = line if output is None else paired[index] if paired is not None else None
-            records.append(_pair(given, line if output is not None else None, where, _hour(path)))
-    return records
+    place = _MANIFEST.match(path)
+    when = "{}-{}-{}T{}:00:00Z".format(*place.group(4, 5, 6, 7)) if place and place[4] else None
+    if place and place[2] == "input":
+        if read(f"{place[1]}output{place[3]}") is None:
+            yield from _records(_objects(path, content, read), {}, when)
+        return  # else it is read with its output
+    outputs = _objects(path, content, read)
+    twin = f"{place[1]}input{place[3]}" if place else ""
+    text = read(twin) if place else None
+    inputs = {} if text is None else _objects(twin, _decoded(twin, text), read)
+    for name, lines in outputs.items():
+        given = inputs.get(_input_of(name, inputs), lines)
+        if len(given) != len(lines):
+            raise SourceError(f"{path}: {name} has {len(lines)} lines and its input {len(given)}")
+    yield from _records(inputs, outputs, when)
 
 
-def _objects(path: str, manifest: Sequence[Any], read: Reader) -> dict[str, list[bytes]]:
-    prefix, *names = manifest
-    objects: dict[str, list[bytes]] = {}
-    for name in names:
-        place = f"{prefix['prefix']}{name}"
-        content = read(place)
-        if content is None:
+def _decoded(path: str, text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: not a manifest: {error}") from error
+
+
+def _objects(path: str, content: Any, read: Reader) -> Objects:
+    """The lines of every object that a manifest names."""
+    try:
+        first, *names = content
+        places = {str(name): f"{first['prefix']}{name}" for name in names}
+    except (TypeError, ValueError, KeyError) as error:
+        raise SourceError(f'{path}: not a manifest: no list of {{"prefix": ...}} and names') from error
+    objects: Objects = {}
+    for name, place in places.items():
+        text = read(place)
+        if text is None:
             raise SourceError(f"{path}: names {place}, which is not there")
-        objects[name] = [line for line in content.splitlines() if line.strip()]
+        objects[name] = [line for line in text.splitlines() if line.strip()]
     return objects
 
 
-def _hour(path: str) -> str | None:
-    match = _HOUR.search(path)
-    return "{}-{}-{}T{}:00:00Z".format(*match.groups()) if match else None
+def _input_of(output: str, inputs: Objects) -> str:
+    """The name that the input of an output object has: a transform writes x.csv.out for x.csv."""
+    bare = output.removesuffix(".out")
+    return bare if bare in inputs else output
+
+
+def _records(inputs: Objects, outputs: Objects, when: str | None) -> Iterator[bytes]:
+    """Capture records line by line; an input without an output, or the other way round, stands alone."""
+    for name, lines in outputs.items():
+        given: Sequence[bytes | None] = inputs.get(_input_of(name, inputs)) or [None] * len(lines)
+        for number, (line, output) in enumerate(zip(given, lines, strict=True), 1):
+            yield _pair(line, output, f"{name}:{number}", when)
+    answered = {_input_of(name, inputs) for name in outputs}
+    for name, lines in inputs.items():
+        for number, line in enumerate(lines if name not in answered else [], 1):
+            yield _pair(line, None, f"{name}:{number}", when)
 
 
 def _pair(given: bytes | None, output: bytes | None, where: str, when: str | None) -> bytes:
     """A capture record of an input line and an output line."""
-    sides: dict[str, Any] = {}
     about: dict[str, str] = {"eventId": where} | ({"inferenceTime": when} if when else {})
+    sides: dict[str, Any] = {}
+    if output is not None:
+        ids, output = _split_ids(output)
+        about |= ids
+        if f'"{_JOINED}"'.encode() in output:  # the transform joined the input to it already
+            sides["batchTransformOutput"] = _payload(output)
+            return _record(sides, about)
     if given is not None:
         sides["endpointInput"] = _payload(given)
     if output is not None:
-        about |= _ids(output)
-        sides["endpointOutput"] = _payload(_without_ids(output))
-    return msgspec.json.encode({"captureData": sides, "eventMetadata": about, "eventVersion": "0"})
+        sides["endpointOutput"] = _payload(output)
+    return _record(sides, about)
 
 
-def _of_output(line: bytes, name: str, index: int) -> bytes:
+def _of_output(line: bytes, name: str, number: int) -> bytes:
     """A capture record of one line of a transform's output, in the form that AWS's merge gives it."""
     if line.lstrip().startswith(b"{") and b'"captureData"' in line:
         return line
-    record = {
-        "captureData": {"batchTransformOutput": _payload(_without_ids(line))},
-        "eventMetadata": {"eventId": f"{name.rpartition('/')[2]}:{index + 1}"} | _ids(line),
-        "eventVersion": "0",
-    }
-    return msgspec.json.encode(record)
+    ids, output = _split_ids(line)
+    about = {"eventId": f"{name.rpartition('/')[2]}:{number}"} | ids
+    return _record({"batchTransformOutput": _payload(output)}, about)
+
+
+def _record(sides: dict[str, Any], about: dict[str, str]) -> bytes:
+    return msgspec.json.encode({"captureData": sides, "eventMetadata": about, "eventVersion": "0"})
 
 
 def _payload(line: bytes) -> dict[str, str]:
-    is_json = line.lstrip()[:1] in (b"{", b"[")
-    return {"data": line.decode("utf-8", "replace"), "encoding": "JSON" if is_json else "CSV"}
+    """A line as a payload. What is no text goes in base64: it is refused for that, and kept as it was."""
+    try:
+        is_json = line.lstrip()[:1] in (b"{", b"[")
+        return {"data": line.decode(), "encoding": "JSON" if is_json else "CSV"}
+    except UnicodeDecodeError:
+        return {"data": base64.b64encode(line).decode(), "encoding": "BASE64"}
 
 
-def _ids(line: bytes) -> dict[str, str]:
-    """Id and time that the transform added, as a capture's metadata names them."""
+def _split_ids(line: bytes) -> tuple[dict[str, str], bytes]:
+    """Id and time that the transform added to a line, as a capture's metadata names them, and the rest."""
     if match := _ID_AND_TIME.search(line):
-        return {"eventId": match[1].decode(), "inferenceTime": match[2].decode()}
+        return {"eventId": match[1].decode(), "inferenceTime": match[2].decode()}, line[: match.start()]
+    if f'"{_ID}"'.encode() not in line:
+        return {}, line
     try:
-        content = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
-    if not isinstance(content, dict) or "SageMakerInferenceId" not in content:
-        return {}
-    ids = {"eventId": str(content["SageMakerInferenceId"])}
-    if "SageMakerInferenceTime" in content:
-        ids["inferenceTime"] = str(content["SageMakerInferenceTime"])
-    return ids
+        content = msgspec.json.decode(line, type=dict[str, msgspec.Raw])  # raw: numbers keep their digits
+        ids = {"eventId": _text(content.pop(_ID))}
+        if _TIME in content:
+            ids["inferenceTime"] = _text(content.pop(_TIME))
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+        return {}, line
+    return ids, msgspec.json.encode(content)
 
 
-def _without_ids(line: bytes) -> bytes:
-    if b'"SageMakerInferenceId"' not in line:
-        return _ID_AND_TIME.sub(b"", line)
-    try:
-        content = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return line
-    if not isinstance(content, dict):
-        return line
-    kept = {k: v for k, v in content.items() if k not in ("SageMakerInferenceId", "SageMakerInferenceTime")}
-    return msgspec.json.encode(kept)
+def _text(value: msgspec.Raw) -> str:
+    return str(msgspec.json.decode(value))

@@ -6,19 +6,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from monitors.base import Monitor
-from schemas.decode import Decoded, Rows
+from schemas.decode import NO_ROWS, Decoded, Rows
 from schemas.frame import Subject
 from schemas.report import Counts, Window
-from schemas.times import milliseconds
 from stream.changes import Changes, Stored, Tracker, key, parts
+from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings
 
-BEFORE_ALL = -(2**62)  # a watermark before any record; far enough from the limit to subtract from
 MEMORY = 1_000  # windows for which late records are still counted one by one after the window is final
 
 
@@ -76,9 +74,8 @@ class Watch:
         monitors: Callable[[Subject], Sequence[Monitor]],
     ) -> None:
         self._partition = partition
-        self._size = milliseconds(windows.size)
-        self._lateness = milliseconds(windows.lateness)
-        self._retention = milliseconds(windows.retention)
+        self._timing = Timing.of(windows)
+        self._size, self._retention = self._timing.size, self._timing.retention
         self._monitors = monitors
         self._watermarks: dict[Subject, int] = {}
         self._open: dict[_Place, _Open] = {}
@@ -91,25 +88,16 @@ class Watch:
 
     def observe(self, decoded: Decoded) -> Watched:
         """Take in one batch of one subject, in the order of the log."""
-        subject, times = decoded.subject, decoded.event_time
-        bad = np.zeros(len(decoded), np.bool_)
-        bad[list(decoded.bad)] = True
-        before = self._watermarks.get(subject, BEFORE_ALL)
-        reached = np.maximum.accumulate(np.where(bad, BEFORE_ALL, times - self._lateness))
-        watermark = np.maximum(np.concatenate(([before], reached[:-1])), before) if len(times) else times
-        starts = times // self._size * self._size
-        final = starts + self._size + self._retention <= watermark
-        late = final & ~bad
-        self._count(subject, decoded, starts, bad, late)
-        for place, rows in self._rows(subject, decoded, starts, final):
-            self._merge(place, rows)
-        if len(times):
-            self._watermarks[subject] = max(before, int(reached[-1]))
-        if decoded.frame.complete_until is not None:
-            self._watermarks[subject] = max(
-                self._watermarks.get(subject, BEFORE_ALL), decoded.frame.complete_until
-            )
-        return Watched(late, list(self._news(subject)), self._progress(subject))
+        subject = decoded.subject
+        placed = self._timing.place(decoded, self.watermark(subject))
+        for start, counts in placed.counts(decoded).items():
+            self.totals = self.totals.merge(counts)
+            self._add((subject, start), counts)
+        self.reasons.update(error.code for error in decoded.bad.values())
+        for start, rows in placed.rows(decoded):
+            self._merge((subject, start), rows)
+        self._watermarks[subject] = placed.watermark
+        return Watched(placed.late, list(self._news(subject)), self._progress(subject))
 
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
@@ -121,33 +109,10 @@ class Watch:
         return sorted(self._watermarks)
 
     def _progress(self, subject: Subject) -> Progress:
-        return Progress(subject, self._partition, self._watermarks.get(subject, BEFORE_ALL))
-
-    def _count(
-        self,
-        subject: Subject,
-        decoded: Decoded,
-        starts: NDArray[np.int64],
-        bad: NDArray[np.bool_],
-        late: NDArray[np.bool_],
-    ) -> None:
-        """Add to the counts of every window that the batch touches, and to the totals."""
-        rows = np.zeros(len(decoded), np.int64)
-        for table in decoded.tables:
-            rows += np.bincount(table.record, minlength=len(decoded))
-        rows[late] = 0
-        found, place = np.unique(starts, return_inverse=True)
-        sums = [
-            np.bincount(place, weights=w, minlength=len(found)) for w in (np.ones(len(rows)), rows, bad, late)
-        ]
-        for start, *counted in zip(found.tolist(), *sums, strict=True):
-            counts = Counts(*(int(n) for n in counted))
-            self.totals = self.totals.merge(counts)
-            self._add((subject, start), counts)
-        self.reasons.update(error.code for error in decoded.bad.values())
+        return Progress(subject, self._partition, self.watermark(subject))
 
     def _add(self, place: _Place, counts: Counts) -> None:
-        watermark = self._watermarks.get(place[0], BEFORE_ALL)
+        watermark = self.watermark(place[0])
         end = place[1] + self._size + self._retention
         if place in self._open:
             opened = self._open[place]
@@ -161,38 +126,6 @@ class Watch:
         self._unsent.add(place)
         self._dirty.add(place)
 
-    def _rows(
-        self,
-        subject: Subject,
-        decoded: Decoded,
-        starts: NDArray[np.int64],
-        final: NDArray[np.bool_],
-    ) -> Iterator[tuple[_Place, Rows]]:
-        """The batch's rows by window, without those that came too late."""
-        for table in decoded.tables:
-            start = starts[table.record]
-            keep = ~final[table.record]
-            if keep.all() and (start == start[0]).all():
-                yield (subject, int(start[0])), table
-                continue
-            order = np.flatnonzero(keep)
-            order = order[np.argsort(start[order], kind="stable")]
-            found, first = np.unique(start[order], return_index=True)
-            taken = table.columns.take(pa.array(order))
-            stops = [*first[1:], len(order)][: len(first)]
-            for at, begin, stop in zip(found, first, stops, strict=True):
-                part = order[begin:stop]
-                yield (
-                    (subject, int(at)),
-                    Rows(taken.slice(begin, stop - begin), table.record[part], table.row[part], table.beside),
-                )
-        misfits: dict[int, Counter[int]] = {}
-        for index, error in decoded.bad.items():
-            if error.width is not None and not final[index]:
-                misfits.setdefault(int(starts[index]), Counter())[error.width] += 1
-        for at, widths in misfits.items():
-            yield (subject, at), Rows(pa.table({}), _NONE, _NONE, misfits=widths)
-
     def _merge(self, place: _Place, rows: Rows) -> None:
         opened = self._open[place]
         for monitor in self._monitors(place[0]):
@@ -200,7 +133,7 @@ class Watch:
 
     def _news(self, subject: Subject) -> Iterator[Partial]:
         """Windows that the watermark has passed and that changed since they were last told of."""
-        watermark = self._watermarks.get(subject, BEFORE_ALL)
+        watermark = self.watermark(subject)
         for place in sorted(p for p in self._unsent if p[0] == subject):
             if place[1] + self._size > watermark:
                 continue
@@ -281,10 +214,6 @@ class Watch:
             self._final[place] = counts
         if not sent:
             self._unsent.add(place)
-
-
-_NONE = np.empty(0, np.int64)
-NO_ROWS = Rows(pa.table({}), _NONE, _NONE)
 
 
 def _group(place: _Place) -> str:

@@ -1,0 +1,99 @@
+"""Which window each record of a batch belongs to, and whether it came in time."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from schemas.decode import Decoded, Rows
+from schemas.report import Counts
+from schemas.times import milliseconds
+from stream.settings import WindowSettings
+
+BEFORE_ALL = -(2**62)  # a watermark before any record; far enough from the limit to subtract from
+_NONE = np.empty(0, np.int64)
+
+
+class Placed(Struct, frozen=True):
+    """A batch laid out in time, by record: the start of its window (ms), whether that window was final
+    before the record came, and whether the record, being readable, is late for it."""
+
+    start: NDArray[np.int64]
+    final: NDArray[np.bool_]
+    late: NDArray[np.bool_]
+    watermark: int
+
+    def counts(self, decoded: Decoded) -> dict[int, Counts]:
+        """What became of the batch's records, by start of window."""
+        rows = np.zeros(len(decoded), np.int64)
+        for table in decoded.tables:
+            rows += np.bincount(table.record, minlength=len(decoded))
+        rows[self.late] = 0
+        bad = np.zeros(len(decoded), np.int64)
+        bad[list(decoded.bad)] = 1
+        found, place = np.unique(self.start, return_inverse=True)
+        weights = (np.ones(len(decoded)), rows, bad, self.late)
+        sums = [np.bincount(place, weights=w, minlength=len(found)).astype(np.int64) for w in weights]
+        return {
+            start: Counts(*counted)
+            for start, *counted in zip(found.tolist(), *(s.tolist() for s in sums), strict=True)
+        }
+
+    def rows(self, decoded: Decoded) -> Iterator[tuple[int, Rows]]:
+        """The batch's rows by start of window, without those that are late, and the misfits of each."""
+        for table in decoded.tables:
+            yield from self._split(table)
+        misfits: dict[int, Counter[int]] = {}
+        for index, error in decoded.bad.items():
+            if error.width is not None and not self.final[index]:
+                misfits.setdefault(int(self.start[index]), Counter())[error.width] += 1
+        for start, widths in misfits.items():
+            yield start, Rows(pa.table({}), _NONE, _NONE, misfits=widths)
+
+    def _split(self, table: Rows) -> Iterator[tuple[int, Rows]]:
+        start = self.start[table.record]
+        keep = ~self.final[table.record]
+        if keep.all() and (start == start[0]).all():
+            yield int(start[0]), table
+            return
+        order = np.flatnonzero(keep)
+        order = order[np.argsort(start[order], kind="stable")]
+        found, first = np.unique(start[order], return_index=True)
+        taken = table.columns.take(pa.array(order))
+        stops = [*first[1:], len(order)][: len(first)]
+        for at, begin, stop in zip(found.tolist(), first, stops, strict=True):
+            part = order[begin:stop]
+            columns = taken.slice(begin, stop - begin)
+            yield at, Rows(columns, table.record[part], table.row[part], table.beside)
+
+
+class Timing(Struct, frozen=True):
+    """The rules of a window, in milliseconds."""
+
+    size: int
+    lateness: int
+    retention: int
+
+    @classmethod
+    def of(cls, windows: WindowSettings) -> "Timing":
+        """The rules as they are set."""
+        return cls(*map(milliseconds, (windows.size, windows.lateness, windows.retention)))
+
+    def place(self, decoded: Decoded, watermark: int) -> Placed:
+        """Lay out a batch that came when the watermark stood at `watermark`.
+
+        Each record is held against the watermark that the records before it have reached; bad records do
+        not move it, because their time may be wrong.
+        """
+        times = decoded.event_time
+        bad = np.zeros(len(times), np.bool_)
+        bad[list(decoded.bad)] = True
+        moved = np.where(bad, BEFORE_ALL, times - self.lateness)
+        reached = np.maximum.accumulate(np.concatenate(([watermark], moved)))
+        start = times // self.size * self.size
+        final = start + self.size + self.retention <= reached[:-1]
+        after = max(int(reached[-1]), decoded.frame.complete_until or BEFORE_ALL)
+        return Placed(start, final, final & ~bad, after)
