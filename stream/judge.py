@@ -73,13 +73,15 @@ class Judge:
 
     def _due(self, subject: Subject, watermark: int) -> Iterator[_Place]:
         """Windows that close now, in order, those in which nothing came included."""
-        cursor = self._cursor.get(subject)
         starts = sorted(start for s, start in self._partials if s == subject)
-        ready = [s for s in starts if s + self._size <= watermark and (cursor is None or s >= cursor)]
-        if cursor is None and not ready:
-            return
-        cursor = ready[0] if cursor is None else cursor
-        for start in ready:
+        ready = [start for start in starts if start + self._size <= watermark]
+        cursor = self._cursor.get(subject)
+        if cursor is None:  # the first window is the first that anything was in time for
+            cursor = next((start for start in ready if self._in_time((subject, start))), None)
+            if cursor is None:
+                return
+            yield from ((subject, start) for start in ready if start < cursor)
+        for start in [start for start in ready if start >= cursor]:
             yield from self._gap(subject, cursor, start)
             yield subject, start
             cursor = start + self._size
@@ -88,6 +90,9 @@ class Judge:
             yield from self._gap(subject, cursor, until)
             cursor = max(cursor, until)
         self._cursor[subject] = cursor
+
+    def _in_time(self, place: _Place) -> bool:
+        return any(p.counts.records > p.counts.late for p in self._partials[place].values())
 
     def _gap(self, subject: Subject, start: int, stop: int) -> Iterator[_Place]:
         for at in range(max(start, stop - MAX_EMPTY * self._size), stop, self._size):

@@ -4,6 +4,8 @@ import json
 import math
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -14,7 +16,9 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.frame import Subject
-from sinks.page import read, render, write_page
+from sinks.page import write_page
+from sinks.page.reading import read
+from sinks.page.rendering import render
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 START = datetime(2013, 4, 1, tzinfo=UTC)
@@ -398,6 +402,49 @@ def test_features_come_in_the_order_of_their_greatest_distance(tmp_path: Path) -
     assert data["distance"] == [[0.9], [0.2], [0.01], [None]]
 
 
+def test_features_that_drifted_in_more_windows_come_before_one_spike(tmp_path: Path) -> None:
+    distances = {"spike": (0.9, 0.0, 0.0), "steady": (0.2, 0.3, 0.15), "twice": (0.05, 0.2, 0.2)}
+    reports = [
+        report(
+            window={"start": f"2013-04-0{1 + w}T00:00:00Z", "end": f"2013-04-0{2 + w}T00:00:00Z"},
+            drift=[drift(feature_name=name, distance=of[w]) for name, of in distances.items()],
+        )
+        for w in range(3)
+    ]
+    text = page(put(tmp_path, *reports))
+    (data,) = packed(text)
+    assert data["features"] == ["steady", "twice", "spike"]
+    assert data["lead"] == [0, 1]
+    assert re.search(
+        r"in 3 windows,\s+steady\s*, distance 0\.3 at its strongest \(2013-04-02", Elements(text).text
+    )
+
+
+def test_the_cell_shown_at_the_start_keeps_its_distribution(tmp_path: Path) -> None:
+    """Of 450 windows 400 keep theirs: `steady` leads, yet `wild` is farther in all but one window."""
+    reports = [
+        report(
+            window={"start": _iso(START + w * HOUR), "end": _iso(START + (w + 1) * HOUR)},
+            drift=[
+                drift(feature_name="steady", distance=0.2 if w == 7 else 0.11),
+                drift(feature_name="wild", distance=0.01 if w == 7 else 0.9),
+            ],
+        )
+        for w in range(450)
+    ]
+    (data,) = packed(page(put(tmp_path, *reports)))
+    f, w = data["lead"]
+    assert (data["features"][f], w) == ("steady", 7)
+    assert data["shares"][f][w] is not None
+    assert sum(shares is not None for shares in data["shares"][f]) == 400
+
+
+def test_no_cell_is_shown_at_the_start_where_nothing_was_measured(tmp_path: Path) -> None:
+    (data,) = packed(page(put(tmp_path, report(drift=[drift(distance=None)]))))
+    assert data["features"] == ["carrier"]
+    assert data["lead"] is None
+
+
 def test_rounding_does_not_move_a_distance_over_its_threshold(tmp_path: Path) -> None:
     drifts = [drift(distance=0.1000000001), drift(feature_name="origin", distance=0.1)]
     (data,) = packed(page(put(tmp_path, report(drift=drifts))))
@@ -476,6 +523,22 @@ def test_the_summary_gives_the_counts_and_the_reasons(tmp_path: Path) -> None:
     assert "12,345" in text
     assert "truncated JSON (12), no data (1)" in text
     assert "had not finished" in text
+
+
+def test_the_bad_records_say_their_reasons_in_plain_words(tmp_path: Path) -> None:
+    reasons = {"columns": 3, "json": 1200, "time": 2, "another": 1}
+    (tmp_path / "summary.json").write_text(json.dumps({"bad_by_reason": reasons}))
+    elements = Elements(page(tmp_path))
+    first = "broken JSON (1,200), wrong number of columns (3), unreadable time (2)"
+    assert f"{first} and 1 more" in elements.text
+    assert {"class": "tile", "title": f"{first}, another (1)"} in [tag for _, tag in elements.tags]
+
+
+def test_the_chart_libraries_are_loaded_only_when_a_page_is_made() -> None:
+    heavy = "altair", "vl_convert", "jinja2"
+    code = f"import sys; from sinks import page; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
