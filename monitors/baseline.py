@@ -64,6 +64,8 @@ def _numeric_reference(name: str, numeric: NumericalStatistics) -> Reference:
     edges = np.array([kll.buckets[0].lower_bound, *(b.upper_bound for b in kll.buckets)])
     if (np.diff(edges) < 0).any():
         raise BadBaseline(f"statistics of {name}: bucket bounds do not ascend")
+    if numeric.max is not None:  # as computed, the last bound may miss the largest value by a rounding error
+        edges[-1] = max(edges[-1], numeric.max)
     if kll.sketch is not UNSET and any(kll.sketch.data):
         weights = [np.full(len(level), 2.0**i) for i, level in enumerate(kll.sketch.data)]
         values, weight = np.concatenate(kll.sketch.data), np.concatenate(weights)

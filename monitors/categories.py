@@ -8,11 +8,13 @@ import pyarrow.compute as pc
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 
 LIMIT = 4096  # distinct values counted one by one; beyond it a state would grow with its rows
+TEXT_LIMIT = 262_144  # and their length together: free text would not fit a log message long before
 _LG_K = 12  # HyperLogLog of 4,096 registers: relative standard error 1.6 %
 
 
 class Categories:
-    """Exact counts up to LIMIT distinct values, then a HyperLogLog of them; `Categories()` is the identity.
+    """Exact counts up to LIMIT distinct values (or TEXT_LIMIT characters of them), then a HyperLogLog;
+    `Categories()` is the identity.
 
     Whether counts were given up depends only on which values were seen, not on how they were split.
 
@@ -26,7 +28,7 @@ class Categories:
     def __init__(self, counts: Mapping[str, int] | None = None, sketch: hll_sketch | None = None) -> None:
         self.counts: Mapping[str, int] | None = {} if counts is None and sketch is None else counts
         self._sketch = sketch
-        if self.counts is not None and len(self.counts) > LIMIT:
+        if self.counts and (len(self.counts) > LIMIT or sum(map(len, self.counts)) > TEXT_LIMIT):
             self._sketch = _sketch_of(self.counts)
             self.counts = None
 
@@ -50,11 +52,17 @@ class Categories:
         return Categories(None, union.get_result(tgt_hll_type.HLL_8))
 
     def distinct(self) -> float:
-        """Number of different values: exact up to LIMIT, else an estimate (standard error 1.6 %)."""
+        """Number of different values: exact while they are counted, else an estimate (standard error 1.6 %).
+
+        A sketch that was never merged estimates from the order in which it saw its values. Merged with
+        itself it does as a merged one does: by what it holds, however the values were split.
+        """
         if self.counts is not None:
             return float(len(self.counts))
-        assert self._sketch is not None
-        return float(round(self._sketch.get_estimate()))
+        union = hll_union(_LG_K)
+        for _ in range(2):
+            union.update(self._sketch)
+        return float(round(union.get_result(tgt_hll_type.HLL_8).get_estimate()))
 
     def dump(self) -> Mapping[str, int] | bytes:
         """The counts, or the sketch as bytes; `load` reads both."""

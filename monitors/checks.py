@@ -43,11 +43,18 @@ def _value(name: str, check: str, value: float) -> Violation:
 
 
 def _domain_share(state: FeatureState, rule: Rule) -> float | None:
-    """Share of values inside the domain; None where none is asked for or the values are too many to count."""
-    counts = state.categories.counts
-    if rule.domains is None or rule.kind in NUMERIC or not counts:
+    """Share of values inside the domain, None where none is asked for or there is no value.
+
+    Where there are too many different values to count each, it is the largest share that is possible: those
+    that the domain has no room for (three standard errors allowed) are outside once at least.
+    """
+    present = state.types.present
+    if rule.domains is None or rule.kind in NUMERIC or not present:
         return None
-    return sum(n for value, n in counts.items() if value in rule.domains) / sum(counts.values())
+    counts = state.categories.counts
+    if counts is None:
+        return 1.0 - min(max(0.0, 0.95 * state.categories.distinct() - len(rule.domains)) / present, 1.0)
+    return sum(n for value, n in counts.items() if value in rule.domains) / present
 
 
 def drift(state: FeatureState, rule: Rule, reference: Reference) -> Drift | None:

@@ -14,7 +14,8 @@ from schemas.decode import Rows
 from schemas.report import Drift, Finding, Violation
 from schemas.statistics import Statistics
 
-_ABOUT = ""  # the part of a dumped state that belongs to no feature
+_ABOUT = "about"  # the part of a dumped state that belongs to no feature
+_FEATURE = "feature:"  # before a feature's name, which may be any text, the empty one too
 _MAX_EXTRA = 100  # names kept of columns that the baseline does not know
 
 
@@ -45,7 +46,7 @@ class DataQualityState(Struct, frozen=True):
     def dump(self) -> Mapping[str, bytes]:
         """One part a feature, and one for the rest."""
         about = msgspec.msgpack.encode((self.rows, self.misfits, sorted(self.extra)))
-        return {_ABOUT: about} | {name: state.dump() for name, state in self.features.items()}
+        return {_ABOUT: about} | {_FEATURE + name: state.dump() for name, state in self.features.items()}
 
     @classmethod
     def load(cls, parts: Mapping[str, bytes]) -> "DataQualityState":
@@ -53,7 +54,11 @@ class DataQualityState(Struct, frozen=True):
         rows, misfits, extra = msgspec.msgpack.decode(
             parts[_ABOUT], type=tuple[int, dict[int, int], list[str]]
         )
-        features = {name: FeatureState.load(raw) for name, raw in parts.items() if name != _ABOUT}
+        features = {
+            part.removeprefix(_FEATURE): FeatureState.load(raw)
+            for part, raw in parts.items()
+            if part != _ABOUT
+        }
         return cls(rows, features, misfits, frozenset(extra))
 
 

@@ -1,6 +1,7 @@
 """From states to statistics.json, and from statistics to suggested constraints.json."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,11 @@ def _feature(name: str, state: FeatureState, rows: int, expected: Kind | None) -
 
 def _numerical(state: FeatureState, rows: int) -> NumericalStatistics:
     moments = state.moments
-    if not moments.n:
-        return NumericalStatistics(Common(0, rows), completeness=0.0)
     return NumericalStatistics(
         common=Common(moments.n, rows - moments.n),
-        mean=moments.mean,
-        sum=moments.total,
-        std_dev=moments.std(),
+        mean=_finite(moments.mean),
+        sum=_finite(moments.total),
+        std_dev=_finite(moments.std()),
         min=moments.low,
         max=moments.high,
         completeness=moments.n / rows,
@@ -64,9 +63,20 @@ def _numerical(state: FeatureState, rows: int) -> NumericalStatistics:
     )
 
 
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: a sum that passes what a double can hold is none."""
+    return value if value is not None and isfinite(value) else None
+
+
+def _edges(low: float, high: float) -> list[float]:
+    """Bounds of buckets of equal width, computed in AWS's order so that they agree bit for bit."""
+    if isfinite((high - low) * BUCKETS):
+        return [low + (high - low) * i / BUCKETS for i in range(BUCKETS + 1)]
+    return [low * (1 - i / BUCKETS) + high * (i / BUCKETS) for i in range(BUCKETS + 1)]
+
+
 def _kll(quantiles: Quantiles, low: float, high: float) -> Kll:
-    """Buckets of equal width, their bounds computed in AWS's order so that they agree bit for bit."""
-    edges = np.array([low + (high - low) * i / BUCKETS for i in range(BUCKETS + 1)])
+    edges = np.array(_edges(low, high))
     counts = quantiles.counts(np.append(edges[:-1], high))[1:-1]
     buckets = [
         Bucket(float(a), float(b), float(count))

@@ -68,7 +68,7 @@ def chi_squared(current: Mapping[str, int], baseline: Mapping[str, int]) -> floa
     Categories too rare for the test are joined with the next rarest (Cochran for two categories, Yates'
     rule for more); categories that the baseline does not know take no part.
     """
-    observed = {key: current.get(key, 0) for key in baseline}
+    observed = {key: current.get(key, 0) for key, count in baseline.items() if count}
     total, m = sum(observed.values()), sum(baseline.values())
     if not total or not m:
         return None

@@ -37,9 +37,10 @@ class FeatureState(Struct, frozen=True):
         """
         if isinstance(column, pa.ChunkedArray):
             column = column.combine_chunks()
-        column = _plain(column.drop_null())
+        column = _plain(column.drop_null()).drop_null()  # a dictionary may hold nulls of its own
         if pa.types.is_integer(column.type):
-            return cls._of_numbers(np.asarray(column.cast(pa.float64())), TypeCounts(integral=len(column)))
+            values = np.asarray(column.cast(pa.float64(), safe=False))  # rounded beyond 2**53, as AWS's are
+            return cls._of_numbers(values, TypeCounts(integral=len(column)))
         if pa.types.is_floating(column.type):
             values = np.asarray(column.cast(pa.float64()))
             values = values[np.isfinite(values)]  # in a typed file NaN is how a missing value is written
@@ -50,6 +51,8 @@ class FeatureState(Struct, frozen=True):
         if kind is not None and kind not in (*NUMERIC, "Boolean"):
             return cls(TypeCounts(string=len(column)), categories=Categories.of(column))
         types, numbers, other = classify(column)
+        if kind == "Fractional":  # typed columns do not tell 5 from 5.0, so text must not either
+            types = TypeCounts(0, types.numeric, types.boolean, types.string)
         shown = column.filter(other) if kind in NUMERIC else column
         return cls(types, Moments.of(numbers), Quantiles.of(numbers), Categories.of(shown))
 
@@ -70,11 +73,11 @@ class FeatureState(Struct, frozen=True):
         """The type of the values seen. A numeric feature that holds stray text keeps its numeric type, so
         that one bad value does not hide the distribution of all others."""
         types = self.types
-        if expected in NUMERIC and types.numeric and types.numeric < types.present:
-            types = TypeCounts(types.integral, types.fractional)
-        if expected == "Fractional" and types.present and types.numeric == types.present:
+        if expected not in NUMERIC or not types.numeric:
+            return types.kind()
+        if expected == "Fractional":
             return "Fractional"  # whole numbers fit a fractional feature
-        return types.kind()
+        return TypeCounts(types.integral, types.fractional).kind()
 
     def dump(self) -> bytes:
         """As bytes that `load` reads."""
@@ -106,4 +109,7 @@ def _plain(column: pa.Array) -> pa.Array:
         return pa.array([msgspec.json.encode(value).decode() for value in column.to_pylist()], pa.string())
     if pa.types.is_null(column.type):
         return pa.array([], pa.string())
-    return pc.cast(column, pa.string())
+    try:
+        return pc.cast(column, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # bytes that are no text, durations
+        return pa.array([str(value) for value in column.to_pylist()], pa.string())

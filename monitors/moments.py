@@ -1,6 +1,6 @@
 """Count, moments and range of a number, as a state that merges."""
 
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 from msgspec import Struct
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 class Moments(Struct, frozen=True):
     """Sufficient statistics of mean and standard deviation; `Moments()` is the identity of merge.
+
+    Where values are so large that a figure passes what a double can hold, it is infinite or no number.
 
     >>> ab = Moments.of(np.array([1.0, 2.0])).merge(Moments.of(np.array([3.0])))
     >>> ab.n, ab.mean, ab.total, round(ab.std(), 4)
@@ -27,9 +29,10 @@ class Moments(Struct, frozen=True):
         """Summarise finite `values`, shape (n,)."""
         if not len(values):
             return cls()
-        total = float(values.sum())
-        mean = total / len(values)
-        m2 = float(np.square(values - mean).sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(values.sum())
+            mean = total / len(values) if isfinite(total) else float((values / len(values)).sum())
+            m2 = float(np.square(values - mean).sum())
         return cls(len(values), mean, m2, total, float(values.min()), float(values.max()))
 
     def merge(self, other: "Moments") -> "Moments":
@@ -38,9 +41,12 @@ class Moments(Struct, frozen=True):
             return self if self.n else other
         n = self.n + other.n
         delta = other.mean - self.mean
+        mean = self.mean + delta * (other.n / n)
+        if not isfinite(delta):
+            mean = self.mean * (self.n / n) + other.mean * (other.n / n)
         return Moments(
             n,
-            self.mean + delta * (other.n / n),
+            mean,
             self.m2 + other.m2 + delta * delta * (self.n * (other.n / n)),
             self.total + other.total,
             min(self.low, other.low),

@@ -61,6 +61,8 @@ class TypeCounts(Struct, frozen=True):
 def classify(text: pa.Array) -> tuple[TypeCounts, NDArray[np.float64], pa.Array]:
     """Types of non-null `text`: (counts, the numbers among it, which values are not numbers).
 
+    A number too large for a double is text: it has no place among those that can be summed.
+
     >>> counts, numbers, _ = classify(pa.array(["1", "+2.5", "1e5", ".5", "true", "NaN"]))
     >>> counts, numbers.tolist()
     (TypeCounts(integral=1, fractional=2, boolean=1, string=2), [1.0, 2.5, 100000.0])
@@ -69,10 +71,11 @@ def classify(text: pa.Array) -> tuple[TypeCounts, NDArray[np.float64], pa.Array]
     fractional = pc.match_substring_regex(text, _FRACTIONAL)
     boolean = pc.match_substring_regex(text, _BOOLEAN)
     is_number = pc.or_(integral, fractional)
-    numbers = pc.replace_substring_regex(text.filter(is_number), r"[+ ]", "")
-    if pc.any(fractional).as_py():
-        numbers = pc.replace_substring_regex(numbers, r"[eE]([-]?\d)", r"e\1")
-    values = np.asarray(numbers.cast(pa.float64()), np.float64)
-    ints, fracs, bools = (int(pc.sum(mask).as_py() or 0) for mask in (integral, fractional, boolean))
+    digits = pc.replace_substring_regex(text.filter(is_number), r"[+ ]", "")
+    values = np.asarray(digits.cast(pa.float64()), np.float64)
+    numeric = np.array(is_number)
+    numeric[numeric] = np.isfinite(values)
+    ints, fracs = (int((np.asarray(mask) & numeric).sum()) for mask in (integral, fractional))
+    bools = int(pc.sum(boolean).as_py() or 0)
     counts = TypeCounts(ints, fracs, bools, len(text) - ints - fracs - bools)
-    return counts, values[np.isfinite(values)], pc.invert(is_number)
+    return counts, values[np.isfinite(values)], pa.array(~numeric)

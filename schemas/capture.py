@@ -18,7 +18,7 @@ class Payload(Struct, frozen=True, rename="camel", gc=False):
 
     data: str
     encoding: Literal["CSV", "JSON", "BASE64"]
-    observed_content_type: str = ""
+    observed_content_type: str | None = None
 
 
 class CaptureData(Struct, frozen=True, rename="camel", gc=False):
@@ -70,24 +70,20 @@ def parse(line: bytes) -> CaptureRecord:
     except msgspec.DecodeError as error:
         raise BadRecord("json", str(error)) from error
     except UnicodeDecodeError as error:
-        raise BadRecord("utf8", f"invalid UTF-8 at byte {error.start}: {error.reason}") from error
+        raise BadRecord("utf8", f"invalid UTF-8: {error.reason}") from error
+    except RecursionError as error:
+        raise BadRecord("json", "nested too deeply") from error
 
 
 def parse_many(records: pa.BinaryArray) -> tuple[list[CaptureRecord | None], dict[int, BadRecord]]:
     """Decode all `records`, and say which of them cannot be read.
 
-    The common case is one call for the whole array; only a batch with a bad record is read one by one.
+    One by one: read as lines of one text, two records in one place and none in another would be taken for
+    one each.
     """
-    lines: list[bytes] = records.to_pylist()
-    try:
-        parsed = _decoder.decode_lines(b"\n".join(lines))
-        if len(parsed) == len(lines):
-            return list(parsed), {}
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
     kept: list[CaptureRecord | None] = []
     bad: dict[int, BadRecord] = {}
-    for index, line in enumerate(lines):
+    for index, line in enumerate(records.to_pylist()):
         try:
             kept.append(parse(line))
         except BadRecord as error:

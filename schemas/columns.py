@@ -1,41 +1,139 @@
 """Values of many rows as Arrow columns of the types that a layout asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+from msgspec import Struct
+from numpy.typing import NDArray
 
 from schemas import payload
 from schemas.layout import Kind, Layout
-from schemas.sides import ABSENT, Side
+from schemas.sides import Side
 
 ARROW: Mapping[Kind, pa.DataType] = {"Integral": pa.int64(), "Fractional": pa.float64()}
 
+_TEXT = pa.string()
+_NUMBER = {
+    pa.int64(): r"^-?\d+$",
+    pa.float64(): r"^[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$",
+}
+# What Arrow's CSV reader takes for a number and the two expressions above do not: blanks around it, a point
+# at either end, hexadecimal. One look at the whole text is cheaper than one at every value.
+_LENIENT = r'(?:^|[,"\n])(?:[ \t]+[-+.0-9]|[-+]?\.|0[xX])|[0-9.][ \t]+[,"\n]|[0-9]\.[,"\neE]'
 
-def columns_of(sides: list[Side], names: list[str], layout: Layout) -> dict[str, pa.Array]:
-    if sides[0] is ABSENT:
-        return {}
-    if sides[0].text is not None:
-        return _csv_columns([side.text or "" for side in sides], names, layout)
-    return _json_columns([row for side in sides for row in side.json], names, layout)
+
+class Column(Struct, frozen=True):
+    """Values of one column: of type `wanted` or, where some do not fit it, all of them as text.
+
+    `odd`, shape (rows,), marks the values that do not fit; None where all do.
+    """
+
+    values: pa.Array
+    wanted: pa.DataType
+    odd: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of_text(cls, text: pa.Array, wanted: pa.DataType) -> "Column":
+        """Read text as `wanted` where each value can be."""
+        if wanted == _TEXT:
+            return cls(text, wanted)
+        fitting = fits(text, wanted)
+        return cls(text.cast(wanted), wanted) if fitting.all() else cls(text, wanted, ~fitting)
+
+    def take(self, rows: NDArray[np.int64]) -> pa.Array:
+        """The values of some rows, typed where all of those fit."""
+        values = self.values.take(pa.array(rows))
+        return values if self.odd is None or self.odd[rows].any() else values.cast(self.wanted)
 
 
-def _csv_columns(texts: list[str], names: list[str], layout: Layout) -> dict[str, pa.Array]:
-    """Parse all payloads as one CSV; columns that do not fit their type are read again as text."""
-    text = "\n".join(texts).encode("utf-8", "replace") + b"\n"
-    types = {name: ARROW.get(layout.columns.get(name, "String"), pa.string()) for name in names}
+def fits(text: pa.Array, wanted: pa.DataType) -> NDArray[np.bool_]:
+    """Which values of `text` are numbers that a column of type `wanted` can hold; a missing value fits.
+
+    >>> fits(pa.array(["1", "0x1", None, "1.5", "NaN"]), pa.float64()).tolist()
+    [True, False, True, True, False]
+    """
+    looks = pc.match_substring_regex(text, _NUMBER[wanted])
+    fitting = np.array(looks.fill_null(False))
+    numbers = text.filter(looks)
+    if wanted == pa.float64():
+        fitting[fitting] = np.isfinite(np.asarray(numbers.cast(wanted)))
+    else:
+        fitting[fitting] = [_is_int64(number) for number in numbers.to_pylist()]
+    fitting[np.asarray(text.is_null())] = True
+    return fitting
+
+
+def _is_int64(digits: str) -> bool:
+    significant = len(digits.lstrip("-0"))
+    return significant < 19 or (significant == 19 and -(2**63) <= int(digits) < 2**63)
+
+
+def tables(
+    columns: Mapping[str, Column], record: NDArray[np.int64]
+) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
+    """Tables of the rows, and which rows each holds; `record`, shape (rows,), ascends.
+
+    A record that holds a value of the wrong type must not change the types of its neighbours: such records
+    get a table of their own, where that column is text.
+    """
+    odd = [column.odd for column in columns.values() if column.odd is not None]
+    if not odd:
+        yield pa.table({name: column.values for name, column in columns.items()}), np.arange(len(record))
+        return
+    of_odd_record = np.isin(record, record[np.logical_or.reduce(odd)])
+    for rows in (np.flatnonzero(~of_odd_record), np.flatnonzero(of_odd_record)):
+        if len(rows):
+            yield pa.table({name: column.take(rows) for name, column in columns.items()}), rows
+
+
+def columns_of(sides: list[Side], names: list[str], layout: Layout) -> dict[str, Column]:
+    """Columns of one side of many records, all of the same form; `names` are for those that came without."""
+    if sides[0].form == "csv":
+        text = "\n".join([*(side.text or "" for side in sides), ""]).encode()
+        return csv_columns(text, names, layout)
+    return _json_columns([row for side in sides for row in side.json or ()], names, layout)
+
+
+def csv_columns(text: bytes, names: list[str], layout: Layout) -> dict[str, Column]:
+    """Parse all payloads as one CSV, a newline behind each row; where a value does not fit its type, all are
+    read again as text."""
+    types = {name: _type(name, layout) for name in names}
+    table = _read_typed(text, types)
+    if table is not None:
+        return {name: Column(table[name].combine_chunks(), wanted) for name, wanted in types.items()}
+    table = _read_csv(text, dict.fromkeys(types, _TEXT))
+    return {name: Column.of_text(table[name].combine_chunks(), wanted) for name, wanted in types.items()}
+
+
+def _type(name: str, layout: Layout) -> pa.DataType:
+    return ARROW.get(layout.columns.get(name, "String"), _TEXT)
+
+
+def _read_typed(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table | None:
+    """The table, or None when a value may be no number by our rules."""
+    if any(wanted in _NUMBER for wanted in types.values()) and _found(text, _LENIENT):
+        return None
     try:
         table = _read_csv(text, types)
     except pa.ArrowInvalid:
-        table = _read_csv(text, dict.fromkeys(types, pa.string()))
-    columns = {name: table[name].combine_chunks() for name in names}
-    if any(pa.types.is_floating(c.type) and not _finite(c) for c in columns.values()):
-        as_text = _read_csv(text, dict.fromkeys(types, pa.string()))
-        columns = {name: as_text[name].combine_chunks() for name in names}
-    return {name: _narrow(column, types[name]) for name, column in columns.items()}
+        return None
+    floats = [column for column in table.columns if pa.types.is_floating(column.type)]
+    return table if all(map(_finite, floats)) else None
+
+
+def _finite(column: pa.ChunkedArray) -> bool:
+    return pc.all(pc.is_finite(column), min_count=0).as_py() is not False
+
+
+def _found(text: bytes, pattern: str) -> bool:
+    offsets = pa.array([0, len(text)], pa.int64()).buffers()[1]
+    whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
+    return bool(pc.match_substring_regex(whole, pattern)[0].as_py())
 
 
 def _read_csv(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -51,49 +149,40 @@ def _read_csv(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
     )
 
 
-def _finite(column: pa.Array) -> bool:
-    return pc.all(pc.is_finite(column), min_count=0).as_py() is not False
-
-
-def _narrow(column: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """A text column as `wanted` when every value is; a cast must not let through `nan`, `inf` or blanks."""
-    if column.type == wanted or not pa.types.is_string(column.type):
-        return column
-    try:
-        cast = column.cast(wanted)
-    except pa.ArrowInvalid:
-        return column
-    return cast if not pa.types.is_floating(wanted) or _finite(cast) else column
-
-
-def _json_columns(rows: list[payload.Row], names: list[str], layout: Layout) -> dict[str, pa.Array]:
-    values: dict[str, list[Any]] = {}
-    for name in dict.fromkeys(name for row in rows for name in row.named):
-        values[name] = [row.named.get(name) for row in rows]
+def _json_columns(rows: list[payload.Row], names: list[str], layout: Layout) -> dict[str, Column]:
+    every: dict[str, Any] = {}
+    for row in rows:
+        every |= row.named
+    values = {name: [row.named.get(name) for row in rows] for name in every}
     for place, name in enumerate(names):
         values[name] = [row.placed[place] for row in rows]
-    return {name: json_column(column, layout.columns.get(name, "String")) for name, column in values.items()}
+    return {name: _json_column(column, _type(name, layout)) for name, column in values.items()}
 
 
-def json_column(values: list[Any], kind: Kind) -> pa.Array:
-    """JSON values as a column: of the type of `kind` where each value is that JSON type, else as text.
+def _json_column(values: list[Any], wanted: pa.DataType) -> Column:
+    """JSON values as a column; text that looks like a number is text."""
+    if wanted == _TEXT:
+        return Column(pa.array(map(_json_text, values), _TEXT), wanted)
+    numbers = [_json_number(value, wanted) for value in values]
+    odd = np.array(
+        [number is None and value is not None for number, value in zip(numbers, values, strict=True)]
+    )
+    if odd.any():
+        return Column(pa.array(map(_json_text, values), _TEXT), wanted, odd)
+    return Column(pa.array(numbers, wanted), wanted)
 
-    >>> json_column([1, 2, None], "Fractional").type, json_column([1, "x"], "Integral").type
-    (DataType(double), DataType(string))
-    """
-    types = set(map(type, values)) - {type(None)}
+
+def _json_number(value: Any, wanted: pa.DataType) -> float | None:
+    """The value as a number of the `wanted` type; None when it is none. A boolean is not."""
+    if wanted == pa.int64():
+        return value if type(value) is int and -(2**63) <= value < 2**63 else None
     try:
-        if kind == "Integral" and types <= {int}:
-            return pa.array(values, pa.int64())
-        if kind == "Fractional" and types <= {int, float}:
-            return pa.array([None if v is None else float(v) for v in values], pa.float64())
+        return float(value) if type(value) in (float, int) else None
     except OverflowError:
-        pass
-    return pa.array([_json_text(value) for value in values], pa.string())
+        return None
 
 
 def _json_text(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()

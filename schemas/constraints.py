@@ -1,10 +1,10 @@
 """constraints.json of Model Monitor's data-quality job: what must hold, and how strictly."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from schemas.errors import BadBaseline
 from schemas.layout import Kind
@@ -25,7 +25,25 @@ DEFAULTS: Mapping[str, Any] = {
 
 NumericMethod = Literal["Simple", "Robust"]
 CategoricalMethod = Literal["LInfinity", "ChiSquared"]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+_Distance = Annotated[float, Meta(ge=0.0)]
+_Switch = Literal["Enabled", "Disabled"]
 _SPELLINGS = {"linf_simple": "Simple", "linf_robust": "Robust"}  # as one page of AWS's guide names them
+
+# Keys of `monitoring_config`, and of the `distribution_constraints` in it.
+_CONFIG: Mapping[str, Any] = {
+    "evaluate_constraints": _Switch,
+    "emit_metrics": _Switch,
+    "datatype_check_threshold": Share,
+    "domain_content_threshold": Share,
+}
+_DRIFT: Mapping[str, Any] = {
+    "perform_comparison": _Switch,
+    "comparison_threshold": _Distance,
+    "comparison_method": Literal["Simple", "Robust", "linf_simple", "linf_robust"],
+    "categorical_comparison_threshold": _Distance,
+    "categorical_drift_method": CategoricalMethod,
+}
 
 
 class Rule(Struct, frozen=True):
@@ -64,7 +82,7 @@ def parse(text: bytes, source: str = "constraints.json") -> Constraints:
     """
     try:
         document = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadBaseline(f"{source}: not a constraints file: {error}") from error
     return of(document, source)
 
@@ -74,8 +92,8 @@ def of(document: Mapping[str, Any], source: str = "constraints.json") -> Constra
     features = document.get("features")
     if not isinstance(features, list):
         raise BadBaseline(f"{source}: no list of features")
-    shared = document.get("monitoring_config") or {}
     problems: list[str] = []
+    shared = _config(document.get("monitoring_config"), "monitoring_config", problems)
     rules: dict[str, Rule] = {}
     for index, feature in enumerate(features):
         if not isinstance(feature, dict) or not isinstance(feature.get("name"), str):
@@ -91,54 +109,70 @@ def of(document: Mapping[str, Any], source: str = "constraints.json") -> Constra
 
 def _rule(feature: Mapping[str, Any], shared: Mapping[str, Any], problems: list[str]) -> Rule:
     name = feature["name"]
-    if feature.get("inferred_type") not in get_args(Kind):
-        problems.append(f"{name}: inferred_type is {feature.get('inferred_type')!r}")
-        return Rule(name, "Unknown")
-    numeric = feature.get("num_constraints") or {}
-    text = feature.get("string_constraints") or {}
-    config = _merge(DEFAULTS, shared)
-    for override in (  # the guide's spelling, the SDK's, and users'; the nearest to the feature wins
-        feature.get("monitoringConfigOverrides"),
-        text.get("monitoring_config_overrides"),
-        feature.get("monitoring_config_overrides"),
+    kind: Any = feature.get("inferred_type")
+    if kind not in get_args(Kind):
+        problems.append(f"{name}: inferred_type is {kind!r}")
+    numeric = _object(feature.get("num_constraints"), f"{name}: num_constraints", problems)
+    text = _object(feature.get("string_constraints"), f"{name}: string_constraints", problems)
+    config = dict(shared)
+    for holder, key in (  # the guide's spelling, the SDK's, and users'; the nearest to the feature wins
+        (feature, "monitoringConfigOverrides"),
+        (text, "monitoring_config_overrides"),
+        (feature, "monitoring_config_overrides"),
     ):
-        config = _merge(config, override or {})
-    drift = config["distribution_constraints"]
-    method = _SPELLINGS.get(drift["comparison_method"], drift["comparison_method"])
-    categorical_default = drift["categorical_comparison_threshold"]
-    if "categorical_comparison_threshold" not in (shared.get("distribution_constraints") or {}):
-        categorical_default = drift["comparison_threshold"]
-    fields = {
-        "name": name,
-        "kind": feature["inferred_type"],
-        "completeness": feature.get("completeness"),
-        "non_negative": numeric.get("is_non_negative"),
-        "domains": text.get("domains"),
-        "evaluate": config["evaluate_constraints"] == "Enabled",
-        "emit": config["emit_metrics"] == "Enabled",
-        "type_share": config["datatype_check_threshold"],
-        "domain_share": config["domain_content_threshold"],
-        "compare": drift["perform_comparison"] == "Enabled",
-        "distance": drift["comparison_threshold"],
-        "method": method,
-        "categorical_distance": categorical_default,
-        "categorical_method": drift["categorical_drift_method"],
-    }
-    try:
-        return msgspec.convert(fields, Rule)
-    except msgspec.ValidationError as error:
-        problems.append(f"{name}: {error}")
-        return Rule(name, "Unknown")
+        config |= _config(holder.get(key), f"{name}: {key}", problems)
+    domains = _value(text, "domains", list[str] | None, name, problems)
+    return Rule(
+        name,
+        kind,
+        completeness=_value(feature, "completeness", Share | None, name, problems),
+        non_negative=_value(numeric, "is_non_negative", bool | None, name, problems),
+        domains=None if domains is None else frozenset(domains),
+        **_settings(config),
+    )
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` key by key on top of `base`, one level of nesting included."""
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a rule that `monitoring_config` and its overrides give, defaults filled in."""
+    drift = DEFAULTS["distribution_constraints"]
+    found = {**DEFAULTS, **drift, **config}
     return {
-        **base,
-        **{
-            key: _merge(base[key], value)
-            if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
-            else value
-            for key, value in over.items()
-        },
+        "evaluate": found["evaluate_constraints"] == "Enabled",
+        "emit": found["emit_metrics"] == "Enabled",
+        "type_share": found["datatype_check_threshold"],
+        "domain_share": found["domain_content_threshold"],
+        "compare": found["perform_comparison"] == "Enabled",
+        "distance": found["comparison_threshold"],
+        "method": _SPELLINGS.get(found["comparison_method"], found["comparison_method"]),
+        # older files have one threshold for both
+        "categorical_distance": config.get("categorical_comparison_threshold", found["comparison_threshold"]),
+        "categorical_method": found["categorical_drift_method"],
     }
+
+
+def _config(found: Any, place: str, problems: list[str]) -> dict[str, Any]:
+    """The keys given in a `monitoring_config` or an override of it, drift's beside the others."""
+    config = _object(found, place, problems)
+    drift = _object(config.get("distribution_constraints"), f"{place}: distribution_constraints", problems)
+    given: dict[str, Any] = {}
+    for holder, kinds in ((config, _CONFIG), (drift, _DRIFT)):
+        for key, kind in kinds.items():
+            if holder.get(key) is not None:
+                given[key] = _value(holder, key, kind, place, problems)
+    return given
+
+
+def _object(found: Any, place: str, problems: list[str]) -> Mapping[str, Any]:
+    if found is None or isinstance(found, dict):
+        return found or {}
+    problems.append(f"{place} is not an object")
+    return {}
+
+
+def _value(holder: Mapping[str, Any], key: str, kind: Any, place: str, problems: list[str]) -> Any:
+    """One value of type `kind`; None, and a problem noted, where it is of another."""
+    try:
+        return msgspec.convert(holder.get(key), kind)
+    except msgspec.ValidationError as error:
+        problems.append(f"{place}: {key}: {error}")
+        return None

@@ -1,8 +1,8 @@
 """From raw captured records to typed columns: what every stage reads.
 
 A batch of records becomes few tables: one for each form (CSV or JSON, how many columns) of its payloads.
-A column has the type of the baseline (int64, float64, string) where each of its values has; a column where
-one has not stays text, so that a monitor can count what came instead.
+A column has the type of the baseline (int64, float64, string). Records of which a value is of another type
+are in a table apart, where that column is text, so that a monitor can count what came instead.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from schemas import capture
 from schemas.capture import CaptureRecord
-from schemas.columns import columns_of
+from schemas.columns import columns_of, tables
 from schemas.errors import BadRecord
 from schemas.frame import Frame, Subject
 from schemas.layout import Layout
@@ -41,6 +41,10 @@ class Rows(Struct, frozen=True):
         return len(self.record)
 
 
+_NONE = np.empty(0, np.int64)
+NO_ROWS = Rows(pa.table({}), _NONE, _NONE)
+
+
 class Decoded(Struct, frozen=True):
     """What became of every record of a batch, by its index: rows in one of `tables`, or an error in `bad`.
 
@@ -60,7 +64,7 @@ class Decoded(Struct, frozen=True):
         return len(self.event_time)
 
 
-_Key = tuple[bool, tuple[str, ...], bool, tuple[str, ...], frozenset[str]]
+_Key = tuple[str, tuple[str, ...], str, tuple[str, ...], frozenset[str]]
 
 
 def decode(frame: Frame, layout: Layout, max_ahead: int = 3_600_000) -> Decoded:
@@ -153,7 +157,7 @@ def _key(inputs: Side, output: Side) -> _Key:
     """Records with equal keys go into one table. Names claimed matter only where others are placed."""
     placed = bool(inputs.labels or output.labels)
     claimed = inputs.claimed | output.claimed if placed else frozenset()
-    return inputs.text is not None, inputs.labels, output.text is not None, output.labels, claimed
+    return inputs.form, inputs.labels, output.form, output.labels, claimed
 
 
 def _table(
@@ -166,13 +170,15 @@ def _table(
     except BadRecord as error:
         bad.update((index, error) for index, _, _ in group)
         return
-    columns = columns_of([output for _, _, output in group], out_names, layout)
-    columns |= columns_of([inputs for _, inputs, _ in group], in_names, layout)
-    rows = np.array([max(inputs.rows, output.rows) for _, inputs, output in group], np.int64)
+    outputs = columns_of([output for _, _, output in group], out_names, layout)
+    inputs = columns_of([given for _, given, _ in group], in_names, layout)
+    columns = outputs | inputs
+    rows = np.array([max(given.rows, output.rows) for _, given, output in group], np.int64)
     record = np.repeat(np.array([index for index, _, _ in group], np.int64), rows)
     starts = np.repeat(np.cumsum(rows) - rows, rows)
     order = [name for name in layout.columns if name in columns]
     order += [name for name in columns if name not in layout.columns]
-    beside = frozenset(name for name in out_names if name not in layout.columns)
-    table = pa.table({name: columns[name] for name in order})
-    yield Rows(table, record, np.arange(len(record)) - starts, beside)
+    beside = frozenset(name for name in outputs if name not in layout.columns and name not in inputs)
+    row = np.arange(len(record)) - starts
+    for table, places in tables({name: columns[name] for name in order}, record):
+        yield Rows(table, record[places], row[places], beside)

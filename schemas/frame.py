@@ -19,6 +19,10 @@ MAX_FRAME_BYTES = 900_000  # below a Kafka broker's default message limit of 1,0
 _SCHEMA = pa.schema([("data", pa.binary()), ("arrived", pa.timestamp("ms", "UTC")), ("line", pa.uint32())])
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 _MAGIC = b"\xff\xff\xff\xff"  # the continuation mark that opens every Arrow IPC stream
+_END = _MAGIC + bytes(
+    4
+)  # what closes it: Arrow reads a stream that is cut off before as one of fewer records
+_OVERHEAD = 16  # bytes that a record takes beside its data: offset, arrival, line
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
@@ -108,17 +112,29 @@ def decode(message: bytes, subject: Subject = _DEFAULT, arrived: int = 0) -> Fra
         records = pa.array([line for line in message.splitlines() if line.strip()], pa.binary())
         return Frame.of(subject, records, arrived)
     try:
-        with pa.ipc.open_stream(message) as reader:
-            batch = reader.read_all().combine_chunks()
-            about = msgspec.json.decode(reader.schema.metadata[b"streamgauge"], type=_About)
-            data = batch["data"].combine_chunks()
-            times = np.asarray(batch["arrived"].cast(pa.int64()))
-            lines = np.asarray(batch["line"])
-    except (pa.ArrowException, OSError, KeyError, TypeError, msgspec.MsgspecError) as error:
+        table = _read(message)
+        about = msgspec.json.decode(table.schema.metadata[b"streamgauge"], type=_About)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise BadFrame(f"not a frame: {error}") from error
-    if isinstance(data, pa.ChunkedArray):
-        data = data.chunk(0) if data.num_chunks else pa.array([], pa.binary())
+    chunks = table["data"].chunks
+    data = chunks[0] if len(chunks) == 1 else pa.concat_arrays([pa.array([], pa.binary()), *chunks])
+    times = np.asarray(table["arrived"].cast(pa.int64()), np.int64)
+    lines = np.asarray(table["line"], np.uint32)
     return Frame(about.subject, data, times, lines, about.source, about.complete_until)
+
+
+def _read(message: bytes) -> pa.Table:
+    """The records of a frame. Arrow trusts what it reads, so nothing is touched before it is validated."""
+    if not message.endswith(_END):
+        raise ValueError("it has no end")
+    with pa.ipc.open_stream(message) as reader:
+        table: pa.Table = reader.read_all()
+    table.validate(full=True)
+    if not table.schema.equals(_SCHEMA):
+        raise ValueError(f"its columns are {', '.join(map(str, table.schema))}")
+    if any(column.null_count for column in table.columns):
+        raise ValueError("it has records that are null")
+    return table
 
 
 def raw(message: bytes) -> Frame:
@@ -127,14 +143,18 @@ def raw(message: bytes) -> Frame:
 
 
 def split(frame: Frame, max_bytes: int = MAX_FRAME_BYTES) -> Iterator[Frame]:
-    """Cut `frame` into frames of at most `max_bytes` of records; a larger record gets a frame of its own.
+    """Cut `frame` into frames of at most `max_bytes`; a larger record gets a frame of its own.
 
-    >>> big = Frame.of(Subject(), pa.array([b"x" * 6, b"y" * 6, b"z"], pa.binary()), 0)
-    >>> [len(part) for part in split(big, max_bytes=8)]
+    Each record counts with what a frame adds to it. A completion has no records and stays whole.
+
+    >>> big = Frame.of(Subject(), pa.array([b"x" * 60, b"y" * 60, b"z"], pa.binary()), 0)
+    >>> [len(part) for part in split(big, max_bytes=100)]
     [1, 2]
     """
-    sizes = np.asarray(pc.binary_length(frame.data))
-    ends = np.cumsum(sizes, dtype=np.int64)
+    if frame.complete_until is not None:
+        yield frame
+        return
+    ends = np.cumsum(np.asarray(pc.binary_length(frame.data), np.int64) + _OVERHEAD)
     start = 0
     while start < len(frame):
         room = (ends[start - 1] if start else 0) + max_bytes

@@ -33,5 +33,5 @@ def parse(line: bytes) -> GroundTruth:
     """
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRecord("schema", f"not a ground-truth record: {error}") from error

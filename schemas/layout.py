@@ -29,7 +29,8 @@ class Layout(Struct, frozen=True):
 
         `output` and `inputs` hold a label a value, "" where the payload gave none; `claimed` are the
         baseline's columns that the same row already names. Positions decide only where the numbers
-        agree; where they do not, the record is refused rather than shifted by a column.
+        agree; where they do not, the record is refused rather than shifted by a column. Outputs that the
+        baseline does not have keep a name of their own beside it.
 
         Raises BadRecord (code `columns`).
 
@@ -41,15 +42,17 @@ class Layout(Struct, frozen=True):
           ...
         schemas.errors.BadRecord: 2 columns captured (0 output + 2 input), the baseline has 3
         """
-        names = [name for name in self.columns if name not in claimed]
-        out = self._output_names(len(output))
-        rest = [name for name in names if name not in out]
-        named_input = not inputs and bool(claimed or self.outputs is not None)
-        if claimed.isdisjoint(out) and len(output) in (0, len(out)):
-            if named_input or len(inputs) == len(rest):
-                return out[: len(output)], rest[: len(inputs)]
-        if self.outputs is None and len(inputs) == len(names):
-            return [label or f"output_{i}" for i, label in enumerate(output)], names
+        free = [name for name in self.columns if name not in claimed]
+        out = self._output_names(len(output), claimed)
+        rest = [name for name in free if name not in out]
+        whole = len(inputs) == len(free)
+        named = not inputs and bool(claimed or self.outputs is not None)
+        if claimed.isdisjoint(out) and len(output) in (0, len(out)) and (named or len(inputs) == len(rest)):
+            return out[: len(output)], rest[: len(inputs)]
+        if whole and not output:  # a batch transform's row holds its outputs too
+            return [], free
+        if self.outputs is None and (whole or named):
+            return self._beside(output), free[: len(inputs)]
         seen = len(output) + len(inputs) + len(claimed)
         raise BadRecord(
             "columns",
@@ -58,8 +61,19 @@ class Layout(Struct, frozen=True):
             width=seen,
         )
 
-    def _output_names(self, width: int) -> list[str]:
+    def _output_names(self, width: int, claimed: frozenset[str]) -> list[str]:
         if self.outputs is not None:
-            return list(self.outputs)
+            return [name for name in self.outputs if name not in claimed]
         names = list(self.columns)
         return names[:width] if self.output_position == "START" else names[len(names) - width :]
+
+    def _beside(self, labels: Sequence[str]) -> list[str]:
+        """Names for outputs that are none of the baseline's columns: their label, or else their number."""
+        taken = {*self.columns, *labels}
+        names: list[str] = []
+        for index, label in enumerate(labels):
+            name = label or f"output_{index}"
+            while not label and name in taken:
+                name += "_"
+            names.append(name)
+        return names

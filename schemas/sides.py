@@ -1,9 +1,8 @@
 """Input and output of one captured record, before their columns have names."""
 
-import csv
-import io
+from itertools import chain
+from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from schemas import payload
@@ -11,14 +10,24 @@ from schemas.capture import CaptureRecord, Payload
 from schemas.errors import BadRecord
 
 
-class Side(Struct, frozen=True):
-    """One side of one record: CSV text of `rows` rows, or JSON rows; `labels` are its unnamed columns."""
+class Side(Struct, frozen=True, gc=False):
+    """One side of one record: CSV text of `rows` rows, JSON rows, or neither where it was not captured.
+
+    `labels` are its unnamed columns, `claimed` the known columns that it names itself.
+    """
 
     labels: tuple[str, ...]
     rows: int
     text: str | None = None
-    json: list[payload.Row] = []
+    json: list[payload.Row] | None = None
     claimed: frozenset[str] = frozenset()
+
+    @property
+    def form(self) -> Literal["absent", "csv", "json"]:
+        """How the side was written."""
+        if self.text is not None:
+            return "csv"
+        return "absent" if self.json is None else "json"
 
 
 ABSENT = Side((), 0)
@@ -39,20 +48,20 @@ def sides_of(record: CaptureRecord, known: frozenset[str]) -> tuple[Side, Side]:
 def _batch_sides(both: Payload, known: frozenset[str]) -> tuple[Side, Side]:
     """A batch transform's line: the prediction under SageMakerOutput when it was joined to its input."""
     text, form = payload.text_of(both)
-    if form == "JSON" and '"SageMakerOutput"' in text:
-        try:
-            document = msgspec.json.decode(text)
-            output = msgspec.json.encode(document.pop("SageMakerOutput")).decode()
-            inputs = msgspec.json.encode(document).decode()
-        except (msgspec.MsgspecError, AttributeError, KeyError) as error:
-            raise BadRecord("payload", f"batch transform output: {error}") from error
-        return _json_side(inputs, known), _json_side(output, known)
-    return _side(both, known), ABSENT
+    if form == "CSV":
+        return _csv_side(text), ABSENT
+    found = payload.documents(text)
+    if len(found) == 1 and isinstance(found[0], dict) and "SageMakerOutput" in found[0]:
+        output = found[0].pop("SageMakerOutput")
+        return _json_side(payload.rows_of(found, known), known), _json_side(
+            payload.rows_of([output], known), known
+        )
+    return _json_side(payload.rows_of(found, known), known), ABSENT
 
 
 def _side(captured: Payload, known: frozenset[str]) -> Side:
     text, form = payload.text_of(captured)
-    return _json_side(text, known) if form == "JSON" else _csv_side(text)
+    return _json_side(payload.json_rows(text, known), known) if form == "JSON" else _csv_side(text)
 
 
 def _csv_side(text: str) -> Side:
@@ -61,45 +70,45 @@ def _csv_side(text: str) -> Side:
         rows = payload.csv_rows(text)
         if len(widths := {len(row) for row in rows}) > 1:
             raise BadRecord("payload", f"CSV rows of different widths in one payload: {sorted(widths)}")
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(rows)
-        return Side(("",) * len(rows[0]), len(rows), out.getvalue().rstrip("\n"))
+        return Side(("",) * len(rows[0]), len(rows), payload.csv_text(rows))
     rows_seen = text.count("\n") + 1
     commas = text.count(",")
     if rows_seen > 1:
-        widths = {line.count(",") for line in text.split("\n")}
-        if len(widths) > 1:
-            seen = sorted(width + 1 for width in widths)
+        counts = {line.count(",") for line in text.split("\n")}
+        if len(counts) > 1:
+            seen = sorted(count + 1 for count in counts)
             raise BadRecord("payload", f"CSV rows of different widths in one payload: {seen}")
-        commas = widths.pop()
+        commas = counts.pop()
     return Side(("",) * (commas + 1), rows_seen, text)
 
 
-def _json_side(text: str, known: frozenset[str]) -> Side:
-    rows = payload.json_rows(text, known)
+def _json_side(rows: list[payload.Row], known: frozenset[str]) -> Side:
     if not rows:
-        return Side((), 0, json=[])
+        return Side((), 0, json=rows)
     labels = rows[0].labels
-    if any(len(row.placed) != len(labels) for row in rows):
+    if len(rows) > 1 and any(len(row.placed) != len(labels) for row in rows):
         widths = sorted({len(row.placed) for row in rows})
         raise BadRecord("payload", f"JSON rows of different widths in one payload: {widths}")
-    claimed = frozenset(name for row in rows for name in row.named if name in known)
+    claimed = known.intersection(chain.from_iterable(row.named for row in rows))
     return Side(labels, len(rows), json=rows, claimed=claimed)
 
 
 def pair(inputs: Side, output: Side) -> tuple[Side, Side]:
     """Both sides with the same number of rows; a list of scalars that could be one row becomes many."""
-    if ABSENT in (inputs, output) or inputs.rows == output.rows:
-        if not inputs.rows and not output.rows:
-            raise BadRecord("payload", "the payload holds no row")
+    counts = {side.rows for side in (inputs, output) if side is not ABSENT}
+    if counts == {0}:
+        raise BadRecord("payload", "the payload holds no row")
+    if len(counts) == 1:
         return inputs, output
-    if output.rows == 1 and len(output.labels) == inputs.rows:
+    if output.rows == 1 < inputs.rows == len(output.labels) and not any(output.labels):
         return inputs, _transpose(output)
     raise BadRecord("payload", f"{inputs.rows} input rows and {output.rows} output rows in one request")
 
 
 def _transpose(side: Side) -> Side:
-    values = side.json[0].placed if side.json else payload.csv_rows(side.text or "")[0]
-    if side.json:
-        return Side(("",), len(values), json=[payload.Row({}, [value], ("",)) for value in values])
-    return Side(("",), len(values), "\n".join(values))
+    """One row without names as a column: servers answer many rows with one list."""
+    if side.json is not None:
+        rows = [payload.Row({}, [value], ("",)) for value in side.json[0].placed]
+        return Side(("",), len(rows), json=rows)
+    values = payload.csv_rows(side.text or "")[0]
+    return Side(("",), len(values), payload.csv_text([value] for value in values))

@@ -13,7 +13,7 @@ NO_TIME = np.iinfo(np.int64).min  # event time of a record that has none
 END_OF_TIME = np.iinfo(np.int64).max  # watermark of a source that is complete
 
 _SHORT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T?(?:(\d+)D)?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+_ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)D)?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
@@ -30,19 +30,25 @@ def parse_duration(text: str) -> timedelta:
     schemas.errors.ConfigError: 'an hour' is not a duration: write 30s, 5m, 1h, 1d, or ISO 8601 such as PT1H
     """
     text = text.strip()
-    if text and _SHORT.sub("", text) == "":
-        return timedelta(milliseconds=sum(float(n) * _UNITS[unit] for n, unit in _SHORT.findall(text)))
-    match = _ISO.fullmatch(text)
-    if match and any(match.groups()):
-        weeks, days, odd_days, hours, minutes, seconds = (float(g or 0) for g in match.groups())
-        return timedelta(weeks=weeks, days=days + odd_days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        if text and _SHORT.sub("", text) == "":
+            return timedelta(milliseconds=sum(float(n) * _UNITS[unit] for n, unit in _SHORT.findall(text)))
+        match = _ISO.fullmatch(text)
+        if match and any(match.groups()):
+            weeks, days, odd_days, hours, minutes, seconds = (float(g or 0) for g in match.groups())
+            return timedelta(weeks=weeks, days=days + odd_days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError as error:
+        raise ConfigError(f"{text!r} is too long a duration") from error
     raise ConfigError(f"{text!r} is not a duration: write 30s, 5m, 1h, 1d, or ISO 8601 such as PT1H")
 
 
 def parse_time(text: str) -> int:
     """Milliseconds since the epoch of an ISO 8601 time; a time without a zone is UTC.
 
-    Raises BadRecord.
+    Nothing was captured before 1970: such a time (`0001-01-01` above all) is a clock or field never set,
+    and the window that it asks for may begin before any time that can be written down.
+
+    Raises BadRecord (code `time`).
 
     >>> parse_time("1970-01-01T00:00:01Z")
     1000
@@ -52,16 +58,20 @@ def parse_time(text: str) -> int:
     except ValueError as error:
         raise BadRecord("time", f"inferenceTime {text!r} is not an ISO 8601 time") from error
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    ms = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    if ms < 0:
+        raise BadRecord("time", f"inferenceTime {text!r} lies before 1970")
+    return ms
 
 
 def parse_times(texts: list[str]) -> NDArray[np.int64] | None:
     """The same for many at once, shape (texts,); None when any of them needs `parse_time` to say why."""
     try:
-        times = pa.array(texts, pa.string()).cast(pa.timestamp("ms", "UTC"))
+        parsed = pa.array(texts, pa.string()).cast(pa.timestamp("ms", "UTC"))
     except pa.ArrowInvalid:
         return None
-    return np.array(times.cast(pa.int64()))
+    times = np.array(parsed.cast(pa.int64()), np.int64)
+    return times if (times >= 0).all() else None
 
 
 def format_time(ms: int) -> str:

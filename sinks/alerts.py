@@ -3,24 +3,31 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from schemas.errors import SinkBusy
+from schemas.errors import ConfigError, SinkBusy
 from schemas.report import Report, Violation
 from schemas.times import format_time
 
 
+class _Known(Struct):
+    id: str
+
+
 class AlertFile:
-    """Appends to `path`. A line that a crash cut off is taken away when the file is opened again."""
+    """Appends to `path`, and knows what it holds. Raises ConfigError when it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: set[str] = set()
-        if path.exists():
-            self._mend()
+        try:
+            self._known = set(_ids(path.read_bytes())) if path.exists() else set()
+        except OSError as error:
+            raise ConfigError(f"{path}: {error}") from error
 
     def write(self, report: Report) -> int:
         """Append the alerts of `report` that are not in the file; gives their number. Raises SinkBusy."""
@@ -29,7 +36,8 @@ class AlertFile:
             return 0
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as stream:
+            with self._path.open("ab+") as stream:
+                _cut_torn_line(stream.fileno())
                 stream.write(b"".join(msgspec.json.encode(alert) + b"\n" for alert in new))
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -38,12 +46,25 @@ class AlertFile:
         self._known.update(alert["id"] for alert in new)
         return len(new)
 
-    def _mend(self) -> None:
-        text = self._path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            os.truncate(self._path, len(whole))
-        self._known = {msgspec.json.decode(line)["id"] for line in whole.splitlines() if line.strip()}
+
+def _ids(text: bytes) -> Iterator[str]:
+    """Ids of the alerts in a file. A last line without its end does not count; what is no alert is let be."""
+    for line in text[: text.rfind(b"\n") + 1].splitlines():
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            yield msgspec.json.decode(line, type=_Known).id
+
+
+def _cut_torn_line(file: int) -> None:
+    """Take away a last line that a crash or a full disk cut off, so that the next does not join it."""
+    size = end = os.fstat(file).st_size
+    while end:
+        start = max(end - 65_536, 0)
+        newline = os.pread(file, end - start, start).rfind(b"\n")
+        end = start + newline + 1
+        if newline >= 0:
+            break
+    if end < size:
+        os.truncate(file, end)
 
 
 def alerts(report: Report) -> Iterator[dict[str, Any]]:

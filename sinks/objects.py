@@ -1,5 +1,6 @@
 """Objects under a prefix, on a local disk or in S3: whole or not there, and safe to write again."""
 
+import hashlib
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -8,6 +9,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from schemas.errors import ConfigError, SinkBusy
+
+_LONGEST = 180  # of a segment in bytes: file systems allow 255, and names stand behind a key or before an end
+_NOTHING = "__HIVE_DEFAULT_PARTITION__"  # what readers of Hive partitions take for a missing value
 
 
 class Objects:
@@ -53,13 +57,38 @@ def _put_local(path: Path, body: bytes | pa.Buffer) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Without this a power failure may take a file's new name back, after its rows were counted as stored."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def segment(name: str) -> str:
-    """`name` as one part of a key: nothing in it can leave the prefix or start a hidden file.
+    """`name` as one part of a key: nothing in it can leave the prefix, hide it, or be too long for a disk.
 
-    >>> segment("flight-delay"), segment("../etc"), segment("..")
-    ('flight-delay', '%2E.%2Fetc', '%2E.')
+    Different names give different segments; a long one ends in a digest of all of it.
+
+    >>> segment("flight-delay"), segment("../etc"), segment(".."), segment("_x")
+    ('flight-delay', '%2E.%2Fetc', '%2E.', '%5Fx')
     """
+    if not name:
+        return _NOTHING
+    quoted = _quote(name)
+    if len(quoted) <= _LONGEST:
+        return quoted
+    kept = name[:_LONGEST]
+    while len(_quote(kept)) > _LONGEST - 17:
+        kept = kept[:-1]
+    return f"{_quote(kept)}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _quote(name: str) -> str:
+    """A leading `.` or `_` is quoted too: files of such names are passed over by readers of data sets."""
     quoted = quote(name, safe=" ")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+    return f"%{ord(quoted[0]):02X}{quoted[1:]}" if quoted[0] in "._" else quoted

@@ -14,7 +14,7 @@ from schemas.times import to_datetime
 from sinks.objects import Objects, segment
 
 _HOUR = 3_600_000
-_PARTITION_KEYS = ("endpoint", "variant", "date", "hour")  # a feature of such a name gets a `_` behind it
+_PARTITION_KEYS = ("endpoint", "variant", "date", "hour")
 _ABOUT: Mapping[str, pa.DataType] = {
     "_event_id": pa.string(),
     "_inference_id": pa.string(),
@@ -36,7 +36,13 @@ def schema(layout: Layout) -> pa.Schema:
 
 
 def _stored(name: str) -> str:
-    return f"{name}_" if name in _PARTITION_KEYS or name in _ABOUT else name
+    """The column of a feature: its name, with one more `_` behind it where that is taken.
+
+    >>> [_stored(name) for name in ("age", "hour", "hour_", "_row")]
+    ['age', 'hour_', 'hour__', '_row_']
+    """
+    bare = name.rstrip("_")
+    return f"{name}_" if bare in _PARTITION_KEYS or bare in _ABOUT else name
 
 
 def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
@@ -61,10 +67,7 @@ def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
     arrays["_row"] = pa.array(rows.row, pa.int32())
     arrays["_other"] = _others(others, len(rows))
     columns = [
-        arrays.get(field.name, pa.nulls(len(rows), field.type))
-        if field.name in arrays
-        else pa.nulls(len(rows), field.type)
-        for field in wanted
+        arrays[field.name] if field.name in arrays else pa.nulls(len(rows), field.type) for field in wanted
     ]
     return pa.Table.from_arrays(columns, schema=wanted)
 

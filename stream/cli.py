@@ -2,8 +2,9 @@
 
 import logging
 import signal
+import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -13,14 +14,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.errors import BadBaseline, ConfigError, PipelineError, SourceError, StateError
+from schemas.errors import BadBaseline, ConfigError, PipelineError, SinkBusy, SourceError, StateError
 from sinks.page import write_page
 from stream import console as show
 from stream import dataset
 from stream.logs import configure
+from stream.options import settings_of, shared
 from stream.run import Replay, make_baseline
 from stream.serve import Service
-from stream.settings import Settings, load
+from stream.settings import Settings
 
 OK, FAILED, WRONG_USE, VIOLATIONS, INTERRUPTED = 0, 1, 2, 3, 130
 _WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError)
@@ -31,160 +33,172 @@ _err = Console(stderr=True)
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Errors raised on purpose become one sentence and an exit code."""
+    """Errors become one sentence and an exit code."""
     try:
         yield
     except PipelineError as error:
-        _err.print(f"streamgauge: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        _complain(str(error))
         sys.exit(WRONG_USE if isinstance(error, _WRONG_USE) else FAILED)
+    except (OSError, sqlite3.Error) as error:  # the disk is full, or the directory is not ours
+        _complain(str(error))
+        sys.exit(FAILED)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="streamgauge")
+def _complain(sentence: str) -> None:
+    _err.out(f"streamgauge: {sentence}", style="red", highlight=False)
+
+
+class _InOrder(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # as they are used, not by name
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="streamgauge", prog_name="streamgauge")
 @click.option("--verbose", "-v", is_flag=True, help="Say more while working.")
 def main(verbose: bool) -> None:
-    """Watch machine-learning inference traffic: capture records in, drift reports out.
+    """Watch machine-learning inference traffic for data that has changed.
 
-    Reads and writes the formats of SageMaker Model Monitor. A first look:
+    Reads and writes the files of SageMaker Model Monitor. A first look:
 
     \b
       streamgauge baseline training.csv --output baseline
-      streamgauge replay captures/ --baseline baseline --output out --window 1d
-      open out/index.html
+      streamgauge replay captures/ --baseline baseline --output out
+      then open out/index.html in a browser
 
-    Exit codes: 0 nothing wrong, 1 failure, 2 wrong use, 3 violations found.
+    \b
+    Exit codes:
+      0    nothing wrong
+      1    failure: also when a file, or every record, could not be read
+      2    wrong use: options, settings, files that are not there
+      3    violations found
+      130  interrupted
     """
     configure(logging.INFO if verbose else logging.WARNING)
 
 
-@main.command()
+@main.command(short_help="Describe training data.")
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--output",
-    "-o",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory for statistics.json and constraints.json.",
-)
+@click.option("--output", "-o", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Directory for statistics.json and constraints.json.")  # fmt: skip
 @click.option("--header/--no-header", default=None,
-              help="Whether the first line of a CSV file names the columns. Default: found out. "
-                   "Without names the columns are _c0, _c1, ...")  # fmt: skip
+              help="Whether line 1 of a CSV file names the columns.  [default: found out]")  # fmt: skip
 def baseline(data: Path, output: Path, header: bool | None) -> None:
     """Describe training data, and suggest what must hold of traffic.
 
-    DATA is CSV, JSON lines or Parquet (CSV and JSON also with .gz). Its columns should be those of the
+    DATA is CSV, JSON Lines or Parquet (CSV and JSON also with .gz). Its columns should be those of the
     captured traffic in the same order: first the model's outputs, then the features. Empty cells are
-    missing values.
+    missing values. Columns without a name are called _c0, _c1, ...
 
     The suggestions in constraints.json are meant to be read and edited: thresholds under
     monitoring_config, for all features or, in a feature's monitoring_config_overrides, for one.
+    A directory with the two files that Model Monitor made is a baseline as well.
     """
     with _told():
         table = dataset.read(data, header)
-        suggested = make_baseline(table, output)
-        kinds = [feature["inferred_type"] for feature in suggested["features"]]
+        features = make_baseline(table, output)["features"]
+        kinds = [feature["inferred_type"] for feature in features]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
-        _out.print(f"{table.num_rows:,} rows, {len(kinds)} columns ({counted})", highlight=False)
-        first = ", ".join(feature["name"] for feature in suggested["features"][:4])
-        _out.print(f"columns: {first}{', ...' if len(kinds) > 4 else ''}", highlight=False, markup=False)
-        _out.print(f"Baseline {output / 'statistics.json'}, {output / 'constraints.json'}", highlight=False)
+        names = ", ".join(feature["name"] for feature in features[:4])
+        _say(f"Rows      {table.num_rows:,}")
+        _say(f"Columns   {len(kinds)} ({counted}): {names}{', ...' if len(kinds) > 4 else ''}")
+        _say(f"Baseline  {output / 'statistics.json'}, {output / 'constraints.json'}")
 
 
-def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of replay and serve, which stand above the same settings in the configuration file."""
-    options = [
-        click.option("--baseline", "-b", type=click.Path(path_type=Path),
-                     help="Directory with constraints.json and statistics.json."),
-        click.option("--output", "-o", type=click.Path(file_okay=False, path_type=Path),
-                     help="Directory for reports, rows, errors, alerts, page and state.  [default: out]"),
-        click.option("--config", "-c", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                     help="streamgauge.toml; the options here stand above it."),
-        click.option("--window", help="Length of a window, such as 15m, 1h, 1d.  [default: 1h]"),
-        click.option("--lateness", help="How long a window waits for late records.  [default: 5m]"),
-        click.option("--retention", help="How long after that a late record re-opens it.  [default: 0s]"),
-        click.option("--endpoint", help="Endpoint of files outside endpoint/variant/yyyy/mm/dd/hh."
-                                        "  [default: default]"),
-        click.option("--variant", help="Variant of such files.  [default: AllTraffic]"),
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _say(line: str) -> None:
+    _out.out(line, highlight=False)
 
 
-@main.command()
+@main.command(short_help="Report on captured traffic, window by window.")
 @click.argument("captures", nargs=-1)
-@_shared
+@shared
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier replay left in the directory.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 also when violations were found.")
 def replay(captures: tuple[str, ...], overwrite: bool, exit_zero: bool, **options: Any) -> None:
-    """Run captured traffic through the monitor, window by window.
+    """Replay captured traffic, and report window by window what has changed.
 
-    CAPTURES are files or directories, local or s3://: data capture of endpoints (JSON lines, also .gz),
-    and of batch transforms (.out files, manifests). Files in SageMaker's layout
-    endpoint/variant/yyyy/mm/dd/hh belong to that endpoint.
+    CAPTURES are files or directories, local or s3://, plain or .gz: what data capture wrote of an
+    endpoint (.jsonl) or of a batch transform (.out, manifests). Files in SageMaker's layout
+    ENDPOINT/VARIANT/yyyy/mm/dd/hh belong to that endpoint. In a directory, names that begin with . or _
+    are passed over.
 
-    Interrupted or killed, the same command goes on where it stopped.
+    \b
+    The output directory then holds
+      index.html     what drifted when, to look at; works offline
+      reports/       statistics, violations and counts of each window
+      captures/      the rows, as Parquet
+      errors/        records that could not be used, with reason, file and line
+      alerts.jsonl   violations, each once
+      summary.json   totals
+
+    Interrupted or killed, the same command goes on where it stopped; with --overwrite it begins anew.
     """
     with _told():
-        settings = _settings(captures, options)
-        if not settings.source.captures:
-            raise ConfigError(
-                "no captures: name files or directories, or source.captures in the configuration"
-            )
-        _need_baseline(settings)
-        run = Replay(settings, overwrite=overwrite)
+        settings = settings_of(captures, options, how="name files or directories")
+        go_on = f"the same command{' without --overwrite' if overwrite else ''} goes on from here"
         try:
-            _run_with_progress(run)
+            sys.exit(_replay(settings, overwrite, exit_zero))
         except KeyboardInterrupt:
-            _err.print("\nstopped; the same command goes on from here", highlight=False)
+            _err.out(f"\nstopped; {go_on}", highlight=False)
             sys.exit(INTERRUPTED)
-        finally:
-            run.close()
-        sys.exit(_outcome(run, exit_zero))
+        except SinkBusy as error:
+            raise SinkBusy(f"{error}; {go_on}") from error
+
+
+def _replay(settings: Settings, overwrite: bool, exit_zero: bool) -> int:
+    run = Replay(settings, overwrite=overwrite)
+    try:
+        if run.resumed:
+            _err.out("going on where the last run stopped", highlight=False)
+        _run_with_progress(run)
+        return _outcome(run, exit_zero)
+    finally:
+        run.close()
 
 
 def _run_with_progress(run: Replay) -> None:
-    if run.resumed:
-        _err.print("going on where the last run stopped", highlight=False)
     columns = (TextColumn("replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_err, transient=True) as bar:
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task("replaying", total=None)
         run.run(lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _outcome(run: Replay, exit_zero: bool) -> int:
-    directory = run.settings.output
-    summary = run.host.summary()
-    reports = show.read_reports(directory)
-    if any(report["violations"] for report in reports):
-        _out.print(show.drift_table(reports))
-    show.outcome(_out, summary, directory)
+    settings, summary = run.settings, run.host.summary()
+    for table in show.drift_tables(show.read_reports(settings.output)):
+        _out.print(table, "")
+    show.outcome(_out, summary, settings.output, settings.rows or str(settings.output / "captures"))
     for problem in run.problems:
-        _err.print(f"streamgauge: {problem}", style="red", highlight=False, markup=False, soft_wrap=True)
+        _complain(problem)
     counts = summary["counts"]
     if counts["records"] and counts["records"] == counts["bad"]:
-        _err.print("streamgauge: no record fits the baseline; see the reasons above", style="red")
+        misfit = " Does the baseline belong to this traffic?" if "columns" in summary["bad_by_reason"] else ""
+        _complain(f"not one record could be used.{misfit}")
         return FAILED
     if run.problems:
         return FAILED
     return VIOLATIONS if summary["reports"].get("CompletedWithViolations") and not exit_zero else OK
 
 
-@main.command()
-@_shared
-@click.option(
-    "--captures", multiple=True, help="Files or directories to watch, local or s3://; may be repeated."
-)
+@main.command(short_help="Watch for new captures, and report until stopped.")
+@shared
+@click.option("--captures", multiple=True,
+              help="File or directory to watch, local or s3://; may be repeated.")  # fmt: skip
 def serve(captures: tuple[str, ...], **options: Any) -> None:
-    """Watch for new captures and report on windows as they close, until stopped.
+    """Watch for new captures, and report on windows as they close, until stopped.
 
-    Ctrl-C or SIGTERM stores everything and stops; after a crash the next start goes on without loss.
+    \b
+    A first streamgauge.toml for --config; paths in it are relative to it:
+      output = "out"
+      baseline = "baseline"
+      [source]
+      captures = ["captures/"]
+
+    The output directory is that of replay. Ctrl-C or SIGTERM stores everything and stops; after a crash
+    the next start goes on without loss.
     """
     with _told():
-        settings = _settings(captures, options)
-        if not settings.source.captures:
-            raise ConfigError("nothing to watch: set source.captures in the configuration, or --captures")
-        _need_baseline(settings)
+        settings = settings_of(captures, options, how="give --captures")
         configure(logging.INFO)
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -192,27 +206,11 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
         Service(settings, stop).run()
 
 
-@main.command()
+@main.command(short_help="Make index.html anew.")
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def page(directory: Path) -> None:
-    """Make DIRECTORY/index.html anew from the reports in DIRECTORY."""
+    """Make DIRECTORY/index.html anew from the reports in DIRECTORY, an output of replay or serve."""
     with _told():
-        _out.print(f"Page {write_page(directory)}", highlight=False)
-
-
-def _need_baseline(settings: Settings) -> None:
-    if settings.baseline is None and not any(e.baseline for e in settings.endpoints.values()):
-        raise ConfigError("no baseline: give --baseline DIR, or baseline in the configuration")
-
-
-def _settings(captures: tuple[str, ...], options: dict[str, Any]) -> Settings:
-    """Settings of the file with what was given on the command line on top."""
-    given = {name: value for name, value in options.items() if value is not None}
-    over: dict[str, Any] = {name: given[name] for name in ("baseline", "output") if name in given}
-    window: dict[str, Any] = {name: given[name] for name in ("lateness", "retention") if name in given}
-    window |= {"size": given["window"]} if "window" in given else {}
-    where: dict[str, Any] = {name: given[name] for name in ("endpoint", "variant") if name in given}
-    where |= {"captures": list(captures)} if captures else {}
-    over |= {"window": window} if window else {}
-    over |= {"source": where} if where else {}
-    return load(options["config"], over)
+        if not (directory / "reports").is_dir():
+            raise ConfigError(f"{directory}: no reports; name an output directory of replay or serve")
+        _say(f"Page  {write_page(directory)}")

@@ -1,82 +1,157 @@
-"""What the commands print for a person: progress, and what drifted when."""
+"""What the commands print for a person: what drifted when, what became of the records, where it all is."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_MOST = 25  # features listed
+_MOST = 25  # lines over all tables
+_MOST_TABLES = 5
+_MOST_LETTERS = 100_000  # read for examples
+_WHY_LATE = (
+    "  Files outside ENDPOINT/VARIANT/yyyy/mm/dd/hh are read in order of their names. If that is not",
+    "  the order of time, a longer --lateness keeps windows open for them.",
+)
+_COLUMNS = ("feature", "check", "windows", "first", "last", "distance")
+
+Report = Mapping[str, Any]  # as report.json has it
 
 
-def read_reports(directory: Path) -> list[dict[str, Any]]:
+class _Letter(Struct):
+    """What is shown of a record that was kept aside."""
+
+    code: str
+    reason: str
+    source: str
+    line: int
+
+    def __str__(self) -> str:
+        where = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{where}: {self.reason}" if where else self.reason
+
+
+def read_reports(directory: Path) -> list[Report]:
     """Every report.json below `directory`, in order of subject, monitor and window."""
     paths = sorted(directory.glob("reports/**/report.json"))
     return [msgspec.json.decode(path.read_bytes()) for path in paths]
 
 
-def drift_table(reports: Iterable[dict[str, Any]]) -> Table:
-    """Which features violated what, in how many windows, first and last, and how far they went."""
-    rows: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:
+    """For each endpoint, those with the most violations first: which features violated what, and when."""
+    subjects: dict[str, list[tuple[str, str, Report]]] = defaultdict(list)
     for report in reports:
-        subject = report["subject"]
-        name = f"{subject['endpoint']}/{subject['variant']}"
+        name = "/".join(part for part in report["subject"].values() if part)
         for violation in report["violations"]:
-            key = (name, violation["feature_name"], violation["constraint_check_type"])
-            rows.setdefault(key, []).append(report)
-    table = Table(title="What drifted when", title_justify="left", title_style="bold", header_style="bold")
-    for column, justify in (
-        ("endpoint", "left"),
-        ("feature", "left"),
-        ("check", "left"),
-        ("windows", "right"),
-        ("first", "left"),
-        ("last", "left"),
-        ("largest distance", "right"),
-    ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+            hit = (violation["feature_name"], violation["constraint_check_type"], report)
+            subjects[name].append(hit)
+    ranked = sorted(subjects.items(), key=lambda item: (-len(item[1]), item[0]))
+    shown = ranked[:_MOST_TABLES]
+    for name, hits in shown:
+        yield _table(name, hits, _MOST // len(shown))
+    if left := len(ranked) - len(shown):
+        yield Text(f"and {left} more endpoints: see the page")
+
+
+def _table(subject: str, hits: Sequence[tuple[str, str, Report]], most: int) -> Table:
+    rows: dict[tuple[str, str], list[Report]] = defaultdict(list)
+    for feature, check, report in hits:
+        rows[feature, check].append(report)
+    moments, year = _moments([report["window"] for _, _, report in hits])
+    table = Table(
+        title=Text(f"What drifted when: {subject} ({year}UTC)"),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for column in _COLUMNS:  # only names of features may need a second line
+        justify: Any = "right" if column in ("windows", "distance") else "left"
+        table.add_column(column, justify=justify, no_wrap=column != "feature", overflow="fold")
     ranked = sorted(rows.items(), key=lambda item: (-len(item[1]), item[0]))
-    for (name, feature, check), hits in ranked[:_MOST]:
-        first, last = hits[0]["window"]["start"], hits[-1]["window"]["start"]
-        cells = (name, feature, check.removesuffix("_check"), str(len(hits)), _short(first), _short(last))
-        table.add_row(*map(Text, cells), Text(_distance(feature, check, hits)))
-    if len(ranked) > _MOST:
-        table.caption = f"and {len(ranked) - _MOST} more: see the page"
+    for (feature, check), found in ranked[:most]:
+        first, last = (moments(report["window"]["start"]) for report in (found[0], found[-1]))
+        cells = (feature, check.removesuffix("_check"), f"{len(found):,}", first, last)
+        table.add_row(*map(Text, cells), _distance(feature, check, found))
+    if len(ranked) > most:
+        table.caption = f"and {len(ranked) - most} more: see the page"
+        table.caption_justify = "left"
     return table
 
 
-def _distance(feature: str, check: str, hits: Iterable[dict[str, Any]]) -> str:
+def _moments(windows: Sequence[Mapping[str, str]]) -> tuple[Callable[[str], str], str]:
+    """How to write a window's start: its day or, where windows are shorter, also its minute.
+
+    A year that all minutes share is said once, so that a row fits a terminal.
+    """
+    if all(window[end][11:19] == "00:00:00" for window in windows for end in ("start", "end")):
+        return lambda time: time[:10], ""
+    years = {window["start"][:4] for window in windows}
+    if len(years) > 1:
+        return lambda time: time[:16].replace("T", " "), ""
+    return lambda time: time[5:16].replace("T", " "), f"{years.pop()}, "
+
+
+def _distance(feature: str, check: str, reports: Iterable[Report]) -> str:
+    """The largest distance of a feature that drifted; where drift is told by a p-value, the smallest."""
     if check != "baseline_drift_check":
         return ""
-    distances = [d["distance"] for hit in hits for d in hit["drift"] if d["feature_name"] == feature]
-    known = [distance for distance in distances if distance is not None]
-    return f"{max(known):.3f}" if known else ""
+    drifts = [d for report in reports for d in report["drift"] if d["feature_name"] == feature]
+    known = [d["distance"] for d in drifts if d["distance"] is not None]
+    if not known:
+        return ""
+    return f"p={min(known):.3f}" if drifts[0]["method"] == "ChiSquared" else f"{max(known):.3f}"
 
 
-def _short(time: str) -> str:
-    """Minutes are enough to find a window; a midnight is a day."""
-    return time[:10] if time[11:19] == "00:00:00" else time[:16].replace("T", " ")
-
-
-def outcome(console: Console, summary: dict[str, Any], directory: Path) -> None:
-    """Counts and where everything is."""
-    counts, reports = summary["counts"], summary["reports"]
-    windows = sum(reports.values())
+def outcome(console: Console, summary: Mapping[str, Any], directory: Path, rows_at: str) -> None:
+    """What became of the records, and where everything is. Printed as it is: paths are to be copied."""
+    reports = summary["reports"]
+    records, rows, bad, late = (summary["counts"][name] for name in ("records", "rows", "bad", "late"))
     hits, empty = reports.get("CompletedWithViolations", 0), reports.get("NoData", 0)
-    console.print(
-        f"{counts['records']:,} records: {counts['rows']:,} rows, {counts['bad']:,} bad, "
-        f"{counts['late']:,} late · {windows:,} windows: {hits:,} with violations, {empty:,} without data",
-        highlight=False,
-    )
-    for reason, n in summary["bad_by_reason"].items():
-        console.print(f"  bad: {n:,} x {reason}", highlight=False)
-    if counts["bad"] or counts["late"]:
-        console.print(f"  kept with their reasons in {directory / 'errors'}", highlight=False)
-    console.print(
-        f"Reports {directory / 'reports'} · rows {directory / 'captures'} · ", end="", highlight=False
-    )
-    console.print(f"alerts {directory / 'alerts.jsonl'}", highlight=False)
-    console.print(f"Page    {directory / 'index.html'}", highlight=False)
+    lines = [
+        f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late",
+        f"Windows  {sum(reports.values()):,}: {hits:,} with violations, {empty:,} without data",
+        *_kept_aside(summary["bad_by_reason"], late, directory),
+        *(_WHY_LATE if late > records / 10 else ()),
+        f"Reports  {directory / 'reports'}",
+        f"Rows     {rows_at}",
+        *([f"Alerts   {directory / 'alerts.jsonl'}"] if hits else []),
+        f"Page     {directory / 'index.html'}",
+    ]
+    for line in lines:
+        console.out(line, highlight=False)
+
+
+def _kept_aside(bad: Mapping[str, int], late: int, directory: Path) -> Iterator[str]:
+    """How many records are in errors/ and why, with one of each kind."""
+    numbers = {**bad, "late": late} if late else bad
+    if not numbers:
+        return
+    yield f"Errors   {directory / 'errors'}"
+    examples = _examples(sorted(directory.glob("errors/*.jsonl")), set(numbers))
+    for code, n in numbers.items():
+        example = f", such as {examples[code]}" if code in examples else ""
+        yield f"  {n:,} {code}{example}"
+
+
+def _examples(paths: Sequence[Path], codes: set[str]) -> dict[str, _Letter]:
+    """The first letter of each of `codes`, if it comes early enough."""
+    found: dict[str, _Letter] = {}
+    left = _MOST_LETTERS
+    for path in paths:
+        with path.open("rb") as lines:
+            for line in lines:
+                letter = msgspec.json.decode(line, type=_Letter)
+                found.setdefault(letter.code, letter)
+                left -= 1
+                if left <= 0 or found.keys() >= codes:
+                    return found
+    return found

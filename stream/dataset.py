@@ -1,28 +1,25 @@
-"""Data sets that a baseline is made from: CSV with or without a header, JSON, JSON Lines, Parquet."""
+"""Data sets that a baseline is made from: CSV with a header or without, JSON, Parquet."""
 
 import csv
 import gzip
 import io
 import re
 import zlib
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from monitors.types import classify
-from schemas import payload
-from schemas.columns import json_column
-from schemas.errors import BadRecord, SourceError
-from schemas.layout import Kind
-from schemas.payload import Row
+from schemas.errors import SourceError
 
 _JSON = (".json", ".jsonl", ".ndjson")
 _INDEX = re.compile(r"__index_level_\d+__")  # pandas' row numbers, which no traffic has
+_PLACED = re.compile(r"_c\d+")
 _BOM = b"\xef\xbb\xbf"
 _UNREADABLE = (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException)
 
@@ -126,42 +123,68 @@ def has_header(first: list[str], second: list[str]) -> bool:
 
 
 def _read_json(text: bytes) -> pa.Table:
-    """JSON Lines, or a JSON array, read as captured payloads are, so that columns get the same names."""
-    try:
-        rows = payload.json_rows(_decoded(text), frozenset())
-    except BadRecord as error:
-        raise pa.ArrowInvalid(_bad_line(text) or str(error)) from error
+    """A JSON array of rows, or JSON Lines. Names are those that captured payloads give their columns."""
     columns: dict[str, list[Any]] = {}
+    rows = [_cells(item) for item in _items(text)]
     for number, row in enumerate(rows):
-        for name, value in _named(row, rows[0], number):
+        if row.keys() != rows[0].keys() and any(
+            _PLACED.fullmatch(name) for name in row.keys() ^ rows[0].keys()
+        ):
+            raise pa.ArrowInvalid(
+                f"row {number + 1}: a list is not as long, or not there, as in the first row"
+            )
+        for name, value in row.items():
             column = columns.setdefault(name, [])
             column += [None] * (number - len(column))
             column.append(value)
     return pa.table({name: _column(values, len(rows)) for name, values in columns.items()})
 
 
-def _bad_line(text: bytes) -> str | None:
-    for number, line in enumerate(text.splitlines(), 1):
+def _items(text: bytes) -> list[Any]:
+    decoded = _decoded(text)
+    try:
+        document = msgspec.json.decode(decoded)
+        return document if isinstance(document, list) else [document]
+    except msgspec.DecodeError as error:
+        problem = error
+    found = []
+    for number, line in enumerate(decoded.split("\n"), 1):
         try:
             if line.strip():
-                payload.json_rows(line.decode(), frozenset())
-        except BadRecord as error:
-            return f"line {number}: {error}" if line.strip() not in (b"[", b"{") else None
-    return None
+                found.append(msgspec.json.decode(line))
+        except msgspec.DecodeError as error:
+            where = f"line {number}: {error}" if found else str(problem)  # not even one line: a document
+            raise pa.ArrowInvalid(where) from error
+    return found
 
 
-def _named(row: Row, first: Row, number: int) -> Sequence[tuple[str, Any]]:
-    """Values of a row with their names; values without one are named by place, as in a headerless CSV."""
-    if row.labels != first.labels and not (all(row.labels) and all(first.labels)):
-        seen, expected = len(row.labels), len(first.labels)
-        raise pa.ArrowInvalid(
-            f"row {number + 1}: {seen} values, some without a name; the first has {expected}"
-        )
-    labels = (label or f"_c{place}" for place, label in enumerate(row.labels))
-    return list(zip(labels, row.placed, strict=True))
+def _cells(item: Any) -> dict[str, Any]:
+    """Values of a row: those in objects by their path, those in lists by their place behind them."""
+    named: dict[str, Any] = {}
+    placed: list[Any] = []
+    pending = [("", item)]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            inner = [(f"{path}.{key}" if path else key, value[key]) for key in value]
+            pending += reversed(inner)
+        elif isinstance(value, list):
+            placed += value
+        elif path:
+            named[path] = value
+        else:
+            placed.append(value)
+    return named | {f"_c{place}": value for place, value in enumerate(placed, len(named))}
 
 
 def _column(values: list[Any], rows: int) -> pa.Array:
+    """Values of one JSON type as that type, others as text; a row that has none has a missing value."""
+    values = values + [None] * (rows - len(values))
     types = set(map(type, values)) - {type(None)}
-    kind: Kind = "Integral" if types <= {int} else "Fractional" if types <= {int, float} else "String"
-    return json_column(values + [None] * (rows - len(values)), kind)
+    if types <= {int, float} and not any(abs(value) >= 2**63 for value in values if type(value) is int):
+        return pa.array(values, pa.float64() if float in types else pa.int64())
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -40,9 +40,10 @@ def _blocks(stream: _Reader) -> Iterator[bytes]:
         before = member.copy()
         try:
             yield member.decompress(raw, _BLOCK)
-        except zlib.error:
+        except zlib.error as error:
             yield _salvage(before, raw)
-            raise
+            reason = str(error).rpartition(": ")[2]
+            raise zlib.error(f"the compressed data is damaged: {reason}") from error
         raw = member.unused_data if member.eof else member.unconsumed_tail
         member = None if member.eof else member
     if member is not None:

@@ -1,6 +1,8 @@
 """Log lines for people and machines: a fixed sentence, then key=value facts."""
 
 import logging
+import sys
+from typing import TextIO
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -11,9 +13,17 @@ class _Facts(logging.Formatter):
         return super().format(record) + "".join(f" {name}={value}" for name, value in facts.items())
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the time: while a progress bar is shown, to the lines above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def configure(level: int) -> None:
     """Send the project's log lines at `level` and above to standard error."""
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(_Facts("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

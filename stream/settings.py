@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -24,8 +24,6 @@ def _duration(value: Any) -> Any:
         return parse_duration(value)
     except ConfigError as error:
         raise ValueError(str(error)) from error
-    except OverflowError as error:
-        raise ValueError(f"{value!r} is too long") from error
 
 
 def _on_disk(value: Any) -> Any:
@@ -38,6 +36,14 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0
 Directory = Annotated[Path, BeforeValidator(_on_disk)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Place = Annotated[str, Field(min_length=1)]
+
+_IN_WORDS = {  # instead of what pydantic says to a Python programmer
+    "extra_forbidden": "there is no such setting",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+}
 
 
 class _Section(BaseModel):
@@ -87,7 +93,7 @@ class SourceSettings(_Section):
     variant: Name = Field("AllTraffic", description="variant of such files")
     poll: Duration = Field(
         timedelta(seconds=5),
-        ge=timedelta(milliseconds=100),
+        gt=timedelta(0),
         description="how often serve looks for new captures",
     )
     idle: Duration = Field(
@@ -143,20 +149,20 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
 def _explain(problem: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    if problem["type"] == "extra_forbidden":
-        message = "there is no such setting"
-        if near := get_close_matches(place, _names(Settings), 1):
-            message += f"; there is {near[0]}"
+    message = _IN_WORDS.get(problem["type"], message)
+    if problem["type"] == "extra_forbidden" and (near := get_close_matches(place, _names(Settings), 1)):
+        message += f"; did you mean {near[0]}?"
     return f"{place}: {message}"
 
 
 def _names(section: type[_Section], prefix: str = "") -> Iterator[str]:
-    """All settings with their places, such as window.size."""
+    """All settings and tables of settings with their places, such as window and window.size."""
     for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
-            yield from _names(field.annotation, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
+        yield prefix + name
+        inner = f"{prefix}{name}.NAME." if get_origin(field.annotation) is dict else f"{prefix}{name}."
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, _Section):
+                yield from _names(kind, inner)
 
 
 def _resolve(document: dict[str, Any], base: Path) -> None:

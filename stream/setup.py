@@ -60,8 +60,7 @@ def read_baseline(directory: Path) -> Baseline:
     """
     rules_at, statistics_at = directory / "constraints.json", directory / "statistics.json"
     if not rules_at.is_file():
-        hint = "a baseline directory has constraints.json and statistics.json"
-        raise BadBaseline(f"{directory}: no constraints.json; {hint}")
+        raise BadBaseline(f"{directory}: {_what_is_wrong(directory)}")
     try:
         rules = constraints.parse(rules_at.read_bytes(), str(rules_at))
         described = None
@@ -73,3 +72,11 @@ def read_baseline(directory: Path) -> Baseline:
         return Baseline.of(described, rules)
     except BadBaseline as error:
         raise BadBaseline(f"{directory}: {error}") from error
+
+
+def _what_is_wrong(directory: Path) -> str:
+    if directory.is_file():
+        return "is a file; name its directory"
+    if not directory.exists():
+        return "no such directory"
+    return "no constraints.json; a baseline is what `streamgauge baseline` or Model Monitor wrote"

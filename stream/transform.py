@@ -121,15 +121,15 @@ def _objects(path: str, content: Any, read: Reader) -> Objects:
     """The lines of every object that a manifest names."""
     try:
         first, *names = content
-        places = {str(name): f"{first['prefix']}{name}" for name in names}
+        prefix = first["prefix"]
     except (TypeError, ValueError, KeyError) as error:
         raise SourceError(f'{path}: not a manifest: no list of {{"prefix": ...}} and names') from error
     objects: Objects = {}
-    for name, place in places.items():
-        text = read(place)
+    for name in names:
+        text = read(f"{prefix}{name}")
         if text is None:
-            raise SourceError(f"{path}: names {place}, which is not there")
-        objects[name] = [line for line in text.splitlines() if line.strip()]
+            raise SourceError(f"{path}: names {prefix}{name}, which is not there")
+        objects[str(name)] = [line for line in text.splitlines() if line.strip()]
     return objects
 
 

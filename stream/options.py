@@ -1,0 +1,81 @@
+"""Options that commands share, and how they become settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schemas.errors import ConfigError
+from schemas.times import parse_duration
+from stream.settings import Settings, load
+
+_PLACES = {  # where each option stands among the settings
+    "baseline": ("baseline",),
+    "output": ("output",),
+    "window": ("window", "size"),
+    "lateness": ("window", "lateness"),
+    "retention": ("window", "retention"),
+    "endpoint": ("source", "endpoint"),
+    "variant": ("source", "variant"),
+    "captures": ("source", "captures"),
+}
+
+
+class _Duration(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            parse_duration(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of replay and serve, which stand above the same settings in the configuration file."""
+    options = [
+        click.option("--baseline", "-b", type=click.Path(path_type=Path),
+                     help="Directory with constraints.json and statistics.json."),
+        click.option("--output", "-o", type=click.Path(file_okay=False, path_type=Path),
+                     help="Directory for everything that comes out.  [default: out]"),
+        click.option("--config", "-c", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                     help="Settings, in TOML; the options here stand above them."),
+        click.option("--window", type=_Duration(),
+                     help="Length of a window, such as 15m, 1h, 1d.  [default: 1h]"),
+        click.option("--lateness", type=_Duration(),
+                     help="How long a window waits for late records.  [default: 5m]"),
+        click.option("--retention", type=_Duration(),
+                     help="How long after that a late record re-opens it.  [default: 0s]"),
+        click.option("--endpoint",
+                     help="Endpoint of files outside ENDPOINT/VARIANT/yyyy/mm/dd/hh.  [default: default]"),
+        click.option("--variant", help="Variant of such files.  [default: AllTraffic]"),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def settings_of(captures: tuple[str, ...], options: dict[str, Any], how: str) -> Settings:
+    """Settings of the file with what was given on the command line on top.
+
+    `how` says how captures are given. Raises ConfigError.
+    """
+    given = options | {"captures": list(captures) or None}
+    over: dict[str, Any] = {}
+    for option, (*tables, name) in _PLACES.items():
+        if (value := given[option]) is not None:
+            inner = over
+            for table in tables:
+                inner = inner.setdefault(table, {})
+            inner[name] = value
+    settings = load(options["config"], over)
+    missing = []
+    if not settings.source.captures:
+        missing.append(f"no captures: {how}, or set source.captures in --config")
+    if settings.baseline is None and not any(own.baseline for own in settings.endpoints.values()):
+        missing.append("no baseline: give --baseline DIR, or set baseline in --config")
+    if missing:
+        raise ConfigError("; ".join(missing))
+    return settings

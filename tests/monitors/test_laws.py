@@ -1,0 +1,135 @@
+"""What holds for every state: any split, any order, an empty identity, nothing changed, dump and load.
+
+A new state joins by a line in CASES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from states import arrays, as_tree, merged, split, text_array, texts
+
+from monitors.baseline import Baseline
+from monitors.categories import Categories
+from monitors.data_quality import DataQuality, DataQualityState
+from monitors.feature import FeatureState
+from monitors.moments import Moments
+from monitors.quantiles import Quantiles
+from monitors.types import TypeCounts, classify
+from schemas.constraints import of
+from schemas.decode import Rows
+
+RULES = {"i": "Integral", "f": "Fractional", "s": "String", "": "String"}
+MONITOR = DataQuality(
+    Baseline(of({"features": [{"name": n, "inferred_type": k} for n, k in RULES.items()]}), {})
+)
+CELLS = ["1", "2.5", "x", None]
+tables = st.lists(st.tuples(*(st.sampled_from(CELLS) for _ in (*RULES, "extra"))), max_size=15)
+
+
+def observe(rows: list[tuple[str | None, ...]]) -> DataQualityState:
+    columns = zip((*RULES, "extra"), map(text_array, zip(*rows, strict=True)), strict=False)
+    n = np.arange(len(rows))
+    return MONITOR.observe(Rows(pa.table(dict(columns)), n, n, misfits={9: len(rows)} if rows else {}))
+
+
+def observe_text(kind: Any) -> Callable[[Any], FeatureState]:
+    return lambda values: FeatureState.of(text_array(values), kind)
+
+
+class Case(NamedTuple):
+    """A state, what it is made from, and how it comes back from bytes."""
+
+    empty: Callable[[], Any]
+    of: Callable[[Any], Any]
+    data: st.SearchStrategy[Any]
+    again: Callable[[Any], Any]
+
+
+def again(state: Any) -> Any:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=type(state))
+
+
+def load(state: Any) -> Any:
+    return type(state).load(state.dump())
+
+
+CASES = {
+    "moments": Case(Moments, Moments.of, arrays, again),
+    "quantiles": Case(Quantiles, Quantiles.of, arrays, load),
+    "categories": Case(Categories, lambda v: Categories.of(text_array(v).drop_null()), texts, load),
+    "types": Case(TypeCounts, lambda v: classify(text_array(v).drop_null())[0], texts, again),
+    "integral": Case(FeatureState, observe_text("Integral"), texts, load),
+    "fractional": Case(FeatureState, observe_text("Fractional"), texts, load),
+    "boolean": Case(FeatureState, observe_text("Boolean"), texts, load),
+    "string": Case(FeatureState, observe_text("String"), texts, load),
+    "unknown": Case(FeatureState, observe_text("Unknown"), texts, load),
+    "to be found out": Case(FeatureState, observe_text(None), texts, load),
+    "numbers": Case(FeatureState, lambda v: FeatureState.of(pa.array(v)), arrays, load),
+    "data quality": Case(DataQualityState, observe, tables, load),
+}
+of_every_state = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+SUMS = ("mean", "m2", "total")  # the figures that depend on the order of summation, in their last digits
+
+
+def read(state: Any, name: str = "") -> dict[str, Any]:
+    """All that can be read off a state, by name."""
+    if isinstance(state, Quantiles):
+        return {f"{name}.{i}": part.tolist() for i, part in enumerate((*state.weighted(), np.array(state.n)))}
+    if isinstance(state, Categories):
+        return {f"{name}.counts": state.counts, f"{name}.distinct": state.distinct()}
+    if isinstance(state, msgspec.Struct):
+        state = {field: getattr(state, field) for field in state.__struct_fields__}
+    if isinstance(state, dict):
+        return {
+            key: value
+            for field, part in state.items()
+            for key, value in read(part, f"{name}.{field}").items()
+        }
+    return {name: state}
+
+
+def near(figures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: pytest.approx(value, rel=1e-9, abs=1e-3) if name.endswith(SUMS) else value
+        for name, value in figures.items()
+    }
+
+
+@of_every_state
+@given(data=st.data())
+def test_any_split_in_any_order_gives_the_same_state(case, data):
+    whole, parts = data.draw(split(case.data))
+    states = [case.of(part) for part in parts]
+    expected = near(read(case.of(whole)))
+    assert read(merged(states, case.empty())) == expected
+    assert read(as_tree(states, case.empty())) == expected
+
+
+@of_every_state
+@given(data=st.data())
+def test_the_empty_state_changes_nothing_and_nothing_is_changed_by_a_merge(case, data):
+    state, other, empty = case.of(data.draw(case.data)), case.of(data.draw(case.data)), case.empty()
+    before, before_other = read(case.again(state)), read(case.again(other))
+    state.merge(other)
+    assert (read(state), read(other)) == (before, before_other)
+    assert read(state.merge(empty)) == read(empty.merge(state)) == before
+    assert state.merge(empty) == state
+    assert read(empty.merge(empty)) == read(empty)
+
+
+@of_every_state
+@given(data=st.data())
+def test_a_stored_state_comes_back_and_goes_on_as_if_it_had_stayed(case, data):
+    state, more = case.of(data.draw(case.data)), case.of(data.draw(case.data))
+    assert case.again(state) == state
+    assert read(case.again(state)) == read(state)
+    assert read(case.again(state).merge(more)) == read(state.merge(more))
+    assert read(case.again(case.empty())) == read(case.empty())
