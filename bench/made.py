@@ -1,4 +1,4 @@
-"""Made-up captures to measure with: 20 columns (12 float with 1 % missing, 4 integer, 4 text), about 520 bytes each."""
+"""Made-up captures to measure with: 20 columns (12 float with 1 % missing, 4 integer, 4 text)."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -76,4 +76,5 @@ def _json(names: list[str], values: list[str]) -> str:
 def baseline_table(n: int) -> pa.Table:
     """Rows as text, as a baseline is read from CSV."""
     columns = rows(n, seed=99)
-    return pa.table({name: pa.array([v or None for v in values], pa.string()) for name, values in columns.items()})
+    arrays = {name: pa.array([v or None for v in values], pa.string()) for name, values in columns.items()}
+    return pa.table(arrays)

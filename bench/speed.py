@@ -1,6 +1,6 @@
 """Records a second on one core, from raw capture bytes to a judged window.
 
-    python bench/speed.py [RECORDS]
+python bench/speed.py [RECORDS]
 """
 
 import os
@@ -9,10 +9,11 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
-import made
 import pyarrow as pa
 
+import made
 from monitors.baseline import Baseline
 from monitors.data_quality import DataQuality, profile
 from monitors.describe import suggest
@@ -85,8 +86,12 @@ def main() -> None:
         size = sum(map(len, records)) / n
         assert decoded(records[:10_000], known) == 10_000
         print(f"{form}: {size:.0f} bytes a record")
-        print(f"  decode, 5,000 a call      {n / best(lambda r=records: decoded(r, known)):>10,.0f} records/s")
-        print(f"  bytes to judged window    {n / best(lambda f=log: judged(f, known)):>10,.0f} records/s")
+        rates = {
+            "decode, 5,000 a call": n / best(partial(decoded, records, known)),
+            "bytes to judged window": n / best(partial(judged, log, known)),
+        }
+        for what, rate in rates.items():
+            print(f"  {what:<24}{rate:>10,.0f} records/s")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
 
 

@@ -1,4 +1,4 @@
-"""The fast way to read captures: find where records of one form differ, and check that they are alike elsewhere.
+"""The fast way to read captures: find where records of one form differ, and check that all else is alike.
 
 Captures of one endpoint are the same bytes but for payloads, ids and times. One record, read in full, shows
 where those stand. In all others the same places are found by their quotation marks, and every byte between

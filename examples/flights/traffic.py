@@ -21,6 +21,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 import pandas as pd
+
 from model import FEATURES, SEED, departures, score, train
 from payloads import FORMS, Row, capture_line
 

@@ -4,8 +4,8 @@ import json
 
 import pyarrow as pa
 import pytest
-from making import capture, payload
 
+from making import capture, payload
 from schemas.capture import parse, parse_many
 from schemas.errors import BadRecord
 

@@ -1,8 +1,8 @@
 """From a record to rows: encodings, numbers of rows and columns, names."""
 
 import pytest
-from making import INPUTS, PEOPLE, base64_of, batch, capture, decoded, payload, reason, rows, rows_of
 
+from making import INPUTS, PEOPLE, base64_of, batch, capture, decoded, payload, reason, rows, rows_of
 from schemas.decode import refuse
 from schemas.errors import BadRecord
 from schemas.layout import Layout

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from making import INPUTS, PEOPLE, WHEN, capture, comparable, decoded, payload, rows_of
 
+from making import INPUTS, PEOPLE, WHEN, capture, comparable, decoded, payload, rows_of
 from schemas.decode import Decoded
 from schemas.layout import Layout
 

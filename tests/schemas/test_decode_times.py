@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from making import INPUTS, WHEN_MS, capture, decoded, reason
 
+from making import INPUTS, WHEN_MS, capture, decoded, reason
 from schemas.decode import decode
 from schemas.errors import BadRecord
 

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import capture, decoded, payload, rows, rows_of
 
+from making import capture, decoded, payload, rows, rows_of
 from schemas.columns import ARROW, fits
 from schemas.layout import Layout
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import base64_of
 
+from making import base64_of
 from schemas.capture import Payload
 from schemas.errors import BadRecord
 from schemas.payload import csv_rows, csv_text, json_rows, text_of

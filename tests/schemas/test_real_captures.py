@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from making import WHEN_MS, decoded, reason, rows_of
 
+from making import WHEN_MS, decoded, reason, rows_of
 from schemas import constraints, ground_truth
 from schemas.decode import Decoded
 from schemas.errors import BadRecord

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from made import settings_for
-
 from sinks import alerts, objects
 from stream import log, run
 

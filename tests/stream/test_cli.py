@@ -18,9 +18,9 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
-from made import HOUR, T0, capture, results, same, settings_for, table, traffic
 from rich.console import Console
 
+from made import HOUR, T0, capture, results, same, settings_for, table, traffic
 from stream import console as show
 from stream.cli import main
 

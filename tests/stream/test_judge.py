@@ -3,8 +3,8 @@
 from itertools import count
 
 import pytest
-from made import ARRIVED, HOUR, SUBJECT, T0, baseline, capture, frames
 
+from made import ARRIVED, HOUR, SUBJECT, T0, baseline, capture, frames
 from monitors.data_quality import DataQuality
 from schemas.decode import decode
 from schemas.frame import Frame, Subject

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from made import results, same, traffic
 
 HERE = Path(__file__).parent

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import HOUR, T0, capture, frames, run_stages, same, traffic
 
+from made import HOUR, T0, capture, frames, run_stages, same, traffic
 from schemas.report import Counts, Report
 
 RECORDS = traffic(120)

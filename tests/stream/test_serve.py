@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from made import HOUR, T0, capture, results, same, settings_for, traffic
 
+from made import HOUR, T0, capture, results, same, settings_for, traffic
 from schemas.errors import StateError
 from stream.log import Log
 from stream.run import STATE, Replay

@@ -4,8 +4,8 @@ import json
 import shutil
 
 import pytest
-from made import settings_for
 
+from made import settings_for
 from schemas.errors import BadBaseline
 from schemas.frame import Subject
 from stream.settings import load
