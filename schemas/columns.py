@@ -69,8 +69,10 @@ def fits(text: pa.Array, wanted: pa.DataType) -> NDArray[np.bool_]:
 
 
 def _is_int64(digits: str) -> bool:
-    significant = len(digits.lstrip("-0"))
-    return significant < 19 or (significant == 19 and -(2**63) <= int(digits) < 2**63)
+    significant = digits.lstrip("-0")
+    return len(significant) < 19 or (
+        len(significant) == 19 and int(significant) < 2**63 + digits.startswith("-")
+    )
 
 
 def tables(

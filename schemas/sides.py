@@ -66,7 +66,7 @@ def _side(captured: Payload, known: frozenset[str]) -> Side:
 
 def _csv_side(text: str) -> Side:
     text = text.rstrip("\r\n")
-    if '"' in text or "\n\n" in text or "\r" in text:
+    if '"' in text or "\r" in text:
         rows = payload.csv_rows(text)
         if len(widths := {len(row) for row in rows}) > 1:
             raise BadRecord("payload", f"CSV rows of different widths in one payload: {sorted(widths)}")

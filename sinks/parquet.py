@@ -1,9 +1,9 @@
 """Decoded rows as Parquet objects, Hive-partitioned by endpoint, variant, date and hour of the event."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 
 from schemas.columns import ARROW
@@ -94,14 +94,22 @@ def write(
         by_subject.setdefault(subject, []).append(table)
     written = 0
     for subject, parts in by_subject.items():
-        table = pa.concat_tables(parts)
-        hours = pc.floor_temporal(table["_event_time"], unit="hour").cast(pa.int64())
-        for hour in pc.unique(hours).to_pylist():
+        for hour, table in _by_hour(pa.concat_tables(parts).combine_chunks()):
             body = pa.BufferOutputStream()
-            pyarrow.parquet.write_table(table.filter(pc.equal(hours, hour)), body, compression="zstd")
+            pyarrow.parquet.write_table(table, body, compression="zstd")
             objects.put(_key(subject, hour, partition, first_offset), body.getvalue())
             written += 1
     return written
+
+
+def _by_hour(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each hour (ms since the epoch), in the order in which they came."""
+    hours = np.asarray(table["_event_time"].cast(pa.int64())) // _HOUR * _HOUR
+    order = np.argsort(hours, kind="stable")
+    found, first = np.unique(hours[order], return_index=True)
+    ordered = table.take(pa.array(order))
+    for hour, start, stop in zip(found.tolist(), first, [*first[1:], len(order)], strict=True):
+        yield hour, ordered.slice(start, stop - start)
 
 
 def _key(subject: Subject, hour: int, partition: int, first_offset: int) -> str:

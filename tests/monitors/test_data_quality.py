@@ -122,6 +122,7 @@ def test_an_unknown_column_is_extra_but_an_output_beside_the_baseline_is_not():
         ({2: 1, 1: 1}, ["missing_column_check"], 1),
         ({5: 2}, ["extra_column_check"], 5),
         ({2: 1, 4: 1}, ["missing_column_check", "extra_column_check"], 2),
+        ({3: 1}, [], None),
         ({}, [], None),
     ],
 )

@@ -59,6 +59,7 @@ def test_what_is_no_number_by_deequs_rules_stays_text_and_as_it_was(text, quote)
         ("9223372036854775807", 2**63 - 1),
         ("-9223372036854775808", -(2**63)),
         ("0" * 30 + "5", 5),
+        ("-" + "0" * 5000 + "9223372036854775808", -(2**63)),
     ],
 )
 def test_integers_of_64_bits_are_integers(text, value):
