@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
-from schemas.decode import Rows
 from schemas.report import Finding
+from schemas.rows import Rows
 
 
 class State(Protocol):
@@ -37,5 +37,5 @@ class Monitor(Protocol):
         ...
 
     def finish(self, state: Any) -> Finding:
-        """Judge a whole window's state. A window without rows has no violation."""
+        """Judge a whole window's state. A window that nothing came in has no violation."""
         ...

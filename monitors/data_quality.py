@@ -10,8 +10,8 @@ from msgspec import Struct
 from monitors import checks, describe
 from monitors.baseline import Baseline, Reference
 from monitors.feature import FeatureState
-from schemas.decode import Rows
 from schemas.report import Drift, Finding, Violation
+from schemas.rows import Rows
 from schemas.statistics import Statistics
 
 _ABOUT = "about"  # the part of a dumped state that belongs to no feature

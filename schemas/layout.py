@@ -43,13 +43,13 @@ class Layout(Struct, frozen=True):
         schemas.errors.BadRecord: 2 columns captured (0 output + 2 input), the baseline has 3
         """
         free = [name for name in self.columns if name not in claimed]
-        out = self._output_names(len(output), claimed)
+        out = self._output_names(len(output))
         rest = [name for name in free if name not in out]
         whole = len(inputs) == len(free)
         named = not inputs and bool(claimed or self.outputs is not None)
         if claimed.isdisjoint(out) and len(output) in (0, len(out)) and (named or len(inputs) == len(rest)):
             return out[: len(output)], rest[: len(inputs)]
-        if whole and not output:  # a batch transform's row holds its outputs too
+        if whole and not output:  # a batch transform's row holds its outputs; JSON names them itself
             return [], free
         if self.outputs is None and (whole or named):
             return self._beside(output), free[: len(inputs)]
@@ -61,9 +61,9 @@ class Layout(Struct, frozen=True):
             width=seen,
         )
 
-    def _output_names(self, width: int, claimed: frozenset[str]) -> list[str]:
+    def _output_names(self, width: int) -> list[str]:
         if self.outputs is not None:
-            return [name for name in self.outputs if name not in claimed]
+            return list(self.outputs)
         names = list(self.columns)
         return names[:width] if self.output_position == "START" else names[len(names) - width :]
 

@@ -6,8 +6,6 @@ them is compared. A record that differs in any other byte, holds an escape, or i
 the general way, so both ways give the same result.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,14 +40,42 @@ class Template(Struct, frozen=True):
 
 
 class Matched(Struct, frozen=True):
-    """Records that fit a template, by index, and their values by name: string arrays, shape (records,).
+    """Records that fit a template: their indices, the text of the whole batch, and in it the edges of
+    constants and values in turn, shape (records, constants + values + 1)."""
 
-    `csv` are the payloads with a newline behind each, ready to be parsed as one file.
-    """
-
+    template: Template
     record: NDArray[np.int64]
-    values: Mapping[str, pa.Array]
-    csv: Mapping[str, pa.Buffer]
+    text: NDArray[np.uint8]
+    edges: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+    def keep(self, which: NDArray[np.bool_]) -> "Matched":
+        """Only some of the records."""
+        if which.all():
+            return self
+        return Matched(self.template, self.record[which], self.text, self.edges[which])
+
+    def has(self, name: str) -> bool:
+        """Whether the records hold such a value."""
+        return name in self.template.names
+
+    def span(self, name: str) -> NDArray[np.int64]:
+        """Where the value begins and ends, shape (records, 2)."""
+        place = 2 * self.template.names.index(name) + 1
+        return self.edges[:, place : place + 2]
+
+    def values(self, name: str) -> pa.StringArray:
+        """The value of each record."""
+        return _cut(pa.py_buffer(self.text), self.span(name)).view(pa.string())
+
+    def lines(self, name: str) -> bytes:
+        """The values one behind the other, each with a newline where its closing quotation mark was."""
+        text, span = self.text.copy(), self.span(name)
+        text[span[:, 1]] = ord("\n")
+        joined: bytes = _cut(pa.py_buffer(text), span + np.array([0, 1])).buffers()[2].to_pybytes()
+        return joined
 
 
 def learn(record: bytes) -> Template | None:
@@ -175,21 +201,7 @@ def _verify(
             record, edges = record[same], edges[same]
     if not len(record):
         return None
-    spans = {name: edges[:, 2 * i + 1 : 2 * i + 3] for i, name in enumerate(template.names)}
-    values = {
-        name: _cut(buffer, span).view(pa.string())
-        for name, span in spans.items()
-        if name not in ("input", "output")
-    }
-    lines = text.copy()
-    for name in ("input", "output"):
-        lines[spans[name][:, 1]] = ord("\n")  # in place of the quotation mark that closes the payload
-    with_newline = np.array([0, 1])
-    csv = {
-        name: _cut(pa.py_buffer(lines), spans[name] + with_newline).buffers()[2]
-        for name in ("input", "output")
-    }
-    return Matched(record, values, csv)
+    return Matched(template, record, text, edges)
 
 
 def _cut(text: pa.Buffer, spans: NDArray[np.int64]) -> pa.BinaryArray:

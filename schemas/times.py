@@ -64,7 +64,7 @@ def parse_time(text: str) -> int:
     return ms
 
 
-def parse_times(texts: list[str]) -> NDArray[np.int64] | None:
+def parse_times(texts: list[str] | pa.StringArray) -> NDArray[np.int64] | None:
     """The same for many at once, shape (texts,); None when any of them needs `parse_time` to say why."""
     try:
         parsed = pa.array(texts, pa.string()).cast(pa.timestamp("ms", "UTC"))

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from schemas.columns import ARROW
-from schemas.decode import Decoded, Rows
+from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.layout import Layout
+from schemas.rows import Rows
 from schemas.times import to_datetime
 from sinks.objects import Objects, segment
 
@@ -60,8 +61,8 @@ def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
         else:
             others.append((name, column))
     record = rows.record
-    arrays["_event_id"] = pa.array(decoded.event_id, pa.string()).take(pa.array(record))
-    arrays["_inference_id"] = pa.array(decoded.inference_id, pa.string()).take(pa.array(record))
+    arrays["_event_id"] = decoded.event_id.take(pa.array(record))
+    arrays["_inference_id"] = decoded.inference_id.take(pa.array(record))
     times = pa.array(decoded.event_time[record], pa.int64())
     arrays["_event_time"] = times.cast(pa.timestamp("ms", "UTC"))
     arrays["_row"] = pa.array(rows.row, pa.int32())

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from monitors.base import Monitor
-from schemas.decode import NO_ROWS
 from schemas.frame import Subject
 from schemas.report import Counts, Finding, Report, Status, Window
+from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Stored, Tracker, key, parts
 from stream.placing import BEFORE_ALL

@@ -8,8 +8,9 @@ import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas.decode import Decoded, Rows
+from schemas.decode import Decoded
 from schemas.report import Counts
+from schemas.rows import Rows
 from schemas.times import milliseconds
 from stream.settings import WindowSettings
 

@@ -10,9 +10,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from monitors.base import Monitor
-from schemas.decode import NO_ROWS, Decoded, Rows
+from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.report import Counts, Window
+from schemas.rows import NO_ROWS, Rows
 from stream.changes import Changes, Stored, Tracker, key, parts
 from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings

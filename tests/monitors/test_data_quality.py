@@ -14,7 +14,7 @@ from monitors.baseline import Baseline
 from monitors.data_quality import DataQuality, DataQualityState, profile
 from monitors.describe import suggest
 from schemas import constraints
-from schemas.decode import NO_ROWS, Rows
+from schemas.rows import NO_ROWS, Rows
 from schemas.statistics import parse
 
 TRAINING = pa.table(

@@ -24,7 +24,7 @@ from monitors.moments import Moments
 from monitors.quantiles import Quantiles
 from monitors.types import TypeCounts, classify
 from schemas.constraints import of
-from schemas.decode import Rows
+from schemas.rows import Rows
 
 RULES = {"i": "Integral", "f": "Fractional", "s": "String", "": "String"}
 MONITOR = DataQuality(

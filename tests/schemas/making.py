@@ -18,7 +18,7 @@ WHEN = "2025-03-04T10:02:11Z"
 WHEN_MS = 1_741_082_531_000
 PEOPLE = Layout({"score": "Fractional", "age": "Integral", "city": "String"})
 INPUTS = Layout({"age": "Integral", "city": "String"})
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 def base64_of(text: str) -> str:

@@ -135,6 +135,15 @@ def test_an_arrow_stream_of_another_kind_is_refused(message):
         decode(message)
 
 
+def test_a_record_that_would_lie_outside_the_message_is_refused():
+    """Arrow believes the offsets that it reads, and would hand out memory of the process."""
+    one = pa.table(COLUMNS | {"data": pa.array([b"x" * 4660] * 2, pa.binary())}).slice(1)
+    plain, offsets = foreign(one), np.array([0, 4660], np.int32).tobytes()
+    place = plain.rindex(offsets)
+    with pytest.raises(BadFrame, match="not a frame"):
+        decode(plain[:place] + np.array([0, 2**30], np.int32).tobytes() + plain[place + 8 :])
+
+
 @pytest.mark.parametrize(
     ("message", "records"),
     [

@@ -179,8 +179,8 @@ def test_a_missing_cell_of_a_real_capture_is_missing(shared):
     lines = lines_of(shared / "spec/examples/model-monitor/capture-endpoint-csv.jsonl")
     found = decoded(lines, SMALL, LATER)
     assert "n" not in rows_of(found, 1)[0]
-    assert found.inference_id == [None, "order-000017", "order-000018", None]
-    assert found.event_id[0] == "c963cfe0-afae-4a3b-b909-6a04e7d80068"
+    assert found.inference_id.to_pylist() == [None, "order-000017", "order-000018", None]
+    assert found.event_id[0].as_py() == "c963cfe0-afae-4a3b-b909-6a04e7d80068"
 
 
 def test_the_template_time_of_the_sdk_fixture_is_refused_as_it_is(shared):

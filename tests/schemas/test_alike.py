@@ -1,0 +1,172 @@
+"""The fast way of reading captures gives what the general way gives, whatever is done to the records."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from making import INPUTS, PEOPLE, WHEN, WHEN_MS, batch, capture, comparable, decoded, rows_of
+from schemas import alike, general, template
+from schemas.decode import decode
+from schemas.frame import Frame, Subject
+
+cells = st.sampled_from(
+    [
+        "1",
+        "34",
+        "-7",
+        "0.25",
+        "1e3",
+        "",
+        " 5",
+        "x",
+        "NaN",
+        "Infinity",
+        "0x1",
+        "é",
+        "日本",
+        "a b",
+        "9" * 25,
+        ".5",
+        "+3",
+    ]
+)
+
+
+def plain(index: int, given: str = "34,north", output: str = "0.5", time: str = WHEN) -> bytes:
+    """A record as an endpoint writes it: no blanks, the same keys in the same order."""
+    return capture(given, output, event_id=f"e{index}", time=time).replace(b'": ', b'":').replace(b", ", b",")
+
+
+@st.composite
+def batches(draw):
+    """Records of one form, some of them damaged or different in some place."""
+    n = draw(st.integers(1, 24))
+    records = []
+    for i in range(n):
+        record = plain(i, f"{draw(cells)},{draw(cells)}", draw(cells))
+        change = draw(
+            st.sampled_from(
+                ["none"] * 12 + ["byte", "cut", "key", "rows", "width", "blank", "time", "bom", "ctl"]
+            )
+        )
+        if change == "byte":
+            at = draw(st.integers(0, len(record) - 1))
+            record = record[:at] + draw(st.binary(min_size=1, max_size=1)) + record[at + 1 :]
+        elif change == "cut":
+            record = record[: draw(st.integers(0, len(record)))]
+        elif change == "key":
+            record = record.replace(b'"eventVersion"', b'"more":1,"eventVersion"')
+        elif change == "rows":
+            record = plain(i, "1,a\n2,b", "0.1\n0.2")
+        elif change == "width":
+            record = plain(i, draw(st.sampled_from(["1", "1,a,b", "1,a,b,c"])))
+        elif change == "blank":
+            record = plain(i, "", draw(st.sampled_from(["", "0.5"])))
+        elif change == "time":
+            record = plain(
+                i, time=draw(st.sampled_from(["?", "2099-01-01T00:00:00Z", "1960-01-01T00:00:00Z", ""]))
+            )
+        elif change == "bom":
+            record = plain(i, "\ufeff1,a")
+        elif change == "ctl":
+            record = record.replace(b"north", b"no\trth")
+        records.append(record)
+    return records
+
+
+def both(records, layout, monkeypatch=None):
+    frame = Frame.of(Subject(), pa.array(records, pa.binary()), WHEN_MS)
+    slow = general.read(frame, np.arange(len(records)), layout, 3_600_000)
+    return decode(frame, layout), slow
+
+
+@settings(max_examples=500, deadline=None)
+@given(batches(), st.sampled_from([PEOPLE, INPUTS]))
+@example([plain(0), plain(1), plain(2).replace(b"CSV", b"JSN")], PEOPLE)
+@example([plain(0), plain(1)[:-1] + b" "], PEOPLE)
+def test_both_ways_of_reading_agree_on_every_record(records, layout):
+    least, alike._LEAST = alike._LEAST, 1
+    try:
+        fast, slow = both(records, layout)
+    finally:
+        alike._LEAST = least
+    assert fast.bad.keys() == slow.bad.keys()
+    for index, error in slow.bad.items():
+        assert (error.code, str(error), error.width) == (
+            fast.bad[index].code,
+            str(fast.bad[index]),
+            fast.bad[index].width,
+        )
+    assert fast.event_id.to_pylist() == slow.event_id.to_pylist()
+    good = [index for index in range(len(records)) if index not in slow.bad]
+    assert fast.event_time[good].tolist() == slow.event_time[good].tolist()
+    for index in good:
+        quick, plain_way = rows_of(fast, index), rows_of(_whole(slow), index)
+        assert [comparable(r, layout) for r in quick] == [comparable(r, layout) for r in plain_way]
+
+
+def _whole(part):
+    """A part in the shape that `rows_of` reads."""
+    return type("Whole", (), {"tables": part.tables})()
+
+
+def test_records_of_one_form_are_read_the_fast_way_and_others_beside_them_in_general():
+    records = [plain(i) for i in range(20)]
+    records[3] = plain(3, "1,a\n2,b", "0.1\n0.2")
+    records[7] = capture('{"age": 3, "city": "a"}', "0.5", event_id="e7")
+    frame = Frame.of(Subject(), pa.array(records, pa.binary()), WHEN_MS)
+    part = alike.read(frame, PEOPLE, 3_600_000)
+    assert part is not None
+    assert part.record.tolist() == [i for i in range(20) if i not in (3, 7)]
+    found = decoded(records, PEOPLE)
+    assert not found.bad or list(found.bad) == [7]
+    assert found.event_id.to_pylist() == [f"e{i}" for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(batch('{"a": 1}'), id="a batch transform"),
+        pytest.param(capture('{"age": 3}', '{"score": 1}', encoding="JSON"), id="JSON payloads"),
+        pytest.param(capture("1,a"), id="no output"),
+        pytest.param(capture("1,a\n2,b", "1\n2"), id="an escape"),
+        pytest.param(b"{", id="no record"),
+        pytest.param(
+            json.dumps(
+                {
+                    "captureData": {
+                        "endpointInput": {"data": "1,a", "data ": "x", "encoding": "CSV"},
+                        "endpointOutput": {"data": "1", "data": "2", "encoding": "CSV"},  # noqa: F601
+                    },
+                    "eventMetadata": {"eventId": "a"},
+                    "eventVersion": "0",
+                }
+            )
+            .encode()
+            .replace(b'"data": "2"', b'"data": "1", "data": "2"'),
+            id="a key twice",
+        ),
+    ],
+)
+def test_a_record_without_the_plain_form_has_no_template_or_one_that_reads_it_right(record):
+    learned = template.learn(record)
+    if learned is None:
+        return
+    matched = template.match(learned, pa.array([record], pa.binary()))
+    assert matched is not None
+    parsed = json.loads(record)
+    assert matched.values("output").to_pylist() == [parsed["captureData"]["endpointOutput"]["data"]]
+
+
+def test_a_template_of_a_slice_of_an_array_reads_only_the_slice():
+    records = pa.array([b"junk", *[plain(i) for i in range(4)], b"more junk"], pa.binary()).slice(1, 4)
+    learned = template.learn(records[0].as_py())
+    assert learned is not None
+    matched = template.match(learned, records)
+    assert matched is not None
+    assert matched.values("event_id").to_pylist() == ["e0", "e1", "e2", "e3"]
+    assert matched.lines("input") == b"34,north\n" * 4
