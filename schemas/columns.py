@@ -45,6 +45,16 @@ class Column(Struct, frozen=True):
         fitting = fits(text, wanted)
         return cls(text.cast(wanted), wanted) if fitting.all() else cls(text, wanted, ~fitting)
 
+    def over(self, other: "Column") -> "Column":
+        """These values and, where one is missing, that of `other`, a column of the same type."""
+        if self.odd is None and other.odd is None:
+            return Column(pc.coalesce(self.values, other.values), self.wanted)
+        missing = np.asarray(self.values.is_null())
+        none = np.zeros(len(missing), np.bool_)
+        mine, theirs = (none if column.odd is None else column.odd for column in (self, other))
+        text = pc.coalesce(self.values.cast(_TEXT), other.values.cast(_TEXT))
+        return Column(text, self.wanted, np.where(missing, theirs, mine))
+
     def take(self, rows: NDArray[np.int64]) -> pa.Array:
         """The values of some rows, typed where all of those fit."""
         values = self.values.take(pa.array(rows))
@@ -118,7 +128,8 @@ def _type(name: str, layout: Layout) -> pa.DataType:
 
 def _read_typed(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table | None:
     """The table, or None when a value may be no number by our rules."""
-    if any(wanted in _NUMBER for wanted in types.values()) and _found(text, _LENIENT):
+    numbers = any(wanted in _NUMBER for wanted in types.values())
+    if numbers and not _strict(text) and _found(text, _LENIENT):
         return None
     try:
         table = _read_csv(text, types)
@@ -130,6 +141,16 @@ def _read_typed(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table | Non
 
 def _finite(column: pa.ChunkedArray) -> bool:
     return pc.all(pc.is_finite(column), min_count=0).as_py() is not False
+
+
+def _strict(text: bytes) -> bool:
+    """Whether there is plainly nothing for _LENIENT to find: no blank, no x, digits around every point."""
+    byte = np.frombuffer(text, np.uint8)
+    if b" " in text or b"\t" in text or ((byte | 0x20) == ord("x")).any():
+        return False
+    digit = (byte - ord("0")) < 10  # unsigned: what is below "0" is far above 10
+    lonely = (byte[1:-1] == ord(".")) & ~(digit[:-2] & digit[2:])
+    return bool(byte[0] != ord(".") and not lonely.any())
 
 
 def _found(text: bytes, pattern: str) -> bool:

@@ -56,7 +56,8 @@ def assemble(
     row: NDArray[np.int64],
 ) -> list[Rows]:
     """Rows of both sides in the baseline's order, those with values of a wrong type apart."""
-    columns = {**outputs, **inputs}
+    twice = {name: inputs[name].over(outputs[name]) for name in outputs if name in inputs}
+    columns = {**outputs, **inputs, **twice}
     order = [name for name in layout.columns if name in columns]
     order += [name for name in columns if name not in layout.columns]
     beside = frozenset(name for name in outputs if name not in layout.columns and name not in inputs)

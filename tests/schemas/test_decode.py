@@ -278,3 +278,23 @@ def test_a_refused_frame_keeps_the_reason_of_each_record_that_has_one_of_its_own
     found = refuse(frame, BadRecord("baseline", "no baseline"))
     assert [error.code for error in found.bad.values()] == ["baseline", "json"]
     assert (found.tables, len(found)) == ([], 2)
+
+
+@pytest.mark.parametrize("score", [0.5, '"oops"'])
+def test_a_column_that_both_sides_name_has_the_inputs_value_or_else_the_outputs(score):
+    """Value by value: a record whose input lacks it does not depend on its neighbours' inputs."""
+    output = payload(f'{{"score": {score}, "age": 7}}', "JSON")
+    records = [
+        capture(payload('{"age": 1, "city": "a"}', "JSON"), output),
+        capture(payload('{"city": "a"}', "JSON"), output),
+        capture(payload('{"age": "x", "city": "a"}', "JSON"), output),
+        capture(payload('{"age": null, "score": 0.25}', "JSON"), output),
+    ]
+    found = decoded(records, PEOPLE)
+    ages = [rows_of(found, index)[0]["age"] for index in range(4)]
+    assert [str(age) for age in ages] == ["1", "7", "x", "7"]
+    assert float(rows_of(found, 3)[0]["score"]) == 0.25
+    for index, record in enumerate(records):
+        assert [str(v) for v in rows_of(found, index)[0].values()] == [
+            str(v) for v in rows(record, PEOPLE)[0].values()
+        ]
