@@ -94,10 +94,10 @@ class Report(Struct, frozen=True):
 
     @property
     def status(self) -> Status:
-        """NoData where no record came that could be read or counted."""
+        """NoData where no record came that could be read and was in time."""
         if self.finding.violations:
             return "CompletedWithViolations"
-        return "Completed" if self.counts.records else "NoData"
+        return "Completed" if self.counts.rows else "NoData"
 
     def summary(self) -> dict[str, Any]:
         """The content of report.json."""

@@ -32,6 +32,13 @@ class Objects:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise ConfigError(f"{place}: {error}") from error
 
+    def is_empty(self) -> bool:
+        """Whether no object is there; what cannot be looked into holds none."""
+        try:
+            return not self._fs.get_file_info(fs.FileSelector(self._root, allow_not_found=True))
+        except (pa.ArrowException, OSError):
+            return True
+
     def put(self, key: str, body: bytes | pa.Buffer) -> None:
         """Store `body` under `key`, replacing what was there. Raises SinkBusy.
 

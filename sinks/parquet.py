@@ -83,22 +83,27 @@ def _others(columns: list[tuple[str, pa.Array]], n: int) -> pa.Array:
 
 
 def write(
-    objects: Objects, tables: Iterable[tuple[Subject, pa.Table]], partition: int, first_offset: int
+    objects: Objects,
+    tables: Iterable[tuple[Subject, pa.Table]],
+    partition: int,
+    first_offset: int,
+    log: str = "",
 ) -> int:
     """Write rows, one object for each subject and hour; gives the number of objects.
 
-    Names hold the partition and the first log offset and nothing else, so writing the same range again
-    replaces the same objects.
+    Names hold what tells this log from others, the partition and the first offset, and nothing else: writing
+    the same range again replaces the same objects, and two writers into one place do not meet.
     """
     by_subject: dict[Subject, list[pa.Table]] = {}
     for subject, table in tables:
         by_subject.setdefault(subject, []).append(table)
+    name = f"{log}-{partition:05d}-{first_offset:020d}".removeprefix("-")
     written = 0
     for subject, parts in by_subject.items():
         for hour, table in _by_hour(pa.concat_tables(parts).combine_chunks()):
             body = pa.BufferOutputStream()
             pyarrow.parquet.write_table(table, body, compression="zstd")
-            objects.put(_key(subject, hour, partition, first_offset), body.getvalue())
+            objects.put(_key(subject, hour, name), body.getvalue())
             written += 1
     return written
 
@@ -113,10 +118,10 @@ def _by_hour(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
         yield hour, ordered.slice(start, stop - start)
 
 
-def _key(subject: Subject, hour: int, partition: int, first_offset: int) -> str:
+def _key(subject: Subject, hour: int, name: str) -> str:
     when = to_datetime(hour)
     model = f"{segment(subject.model)}-" if subject.model else ""
     return (
         f"endpoint={segment(subject.endpoint)}/variant={segment(subject.variant)}/date={when:%Y-%m-%d}/"
-        f"hour={when:%H}/{model}{partition:05d}-{first_offset:020d}.parquet"
+        f"hour={when:%H}/{model}{name}.parquet"
     )

@@ -18,9 +18,10 @@ from schemas.errors import BadBaseline, ConfigError, PipelineError, SinkBusy, So
 from sinks.page import write_page
 from stream import console as show
 from stream import dataset
+from stream.baseline import make_baseline
 from stream.logs import configure
 from stream.options import settings_of, shared
-from stream.run import Replay, make_baseline
+from stream.replay import Replay
 from stream.serve import Service
 from stream.settings import Settings
 

@@ -138,10 +138,9 @@ class Embedded:
         if self._log.intent is None:
             self._persist(lambda: self._log.intend(self._at))
         cut = self._delivery.cut(first)
-        self._persist(lambda: parquet.write(self._outputs.rows, cut.tables, cut.partition, cut.first_offset))
-        self._persist(
-            lambda: dead_letters.write(self._outputs.errors, cut.letters, cut.partition, cut.first_offset)
-        )
+        place = (cut.partition, cut.first_offset)
+        self._persist(lambda: parquet.write(self._outputs.rows, cut.tables, *place, self._log.identity))
+        self._persist(lambda: dead_letters.write(self._outputs.errors, cut.letters, *place))
         changes = {"watch": self._watch.checkpoint(), "judge": self._judge.checkpoint()}
         self._persist(lambda: self._log.commit(self._at, changes))
 

@@ -17,7 +17,9 @@ from stream.placing import BEFORE_ALL
 from stream.settings import WindowSettings
 from stream.watch import MEMORY, Partial, Progress
 
-MAX_EMPTY = 1_000  # windows without data reported in one gap; a longer one keeps the last of them
+MAX_EMPTY = (
+    168  # a week of hours: windows without data reported in one gap; a longer one keeps the last of them
+)
 
 _Place = tuple[Subject, int]  # a window's subject and start
 

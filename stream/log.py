@@ -1,5 +1,6 @@
 """The embedded log: messages, source positions and stage states in one SQLite file."""
 
+import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -61,6 +62,13 @@ class Log:
             self._db.close()
             raise StateError(f"{path}: written by another version of streamgauge")
         self.put("version", VERSION)
+        if self.get("identity", None) is None:
+            self.put("identity", secrets.token_hex(4))
+
+    @property
+    def identity(self) -> str:
+        """What tells this log's offsets from those of any other."""
+        return str(self.get("identity", ""))
 
     def close(self) -> None:
         """Let go of the file."""

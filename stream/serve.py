@@ -12,11 +12,11 @@ from schemas.frame import Frame, Subject
 from schemas.times import format_time, milliseconds
 from sinks import page
 from stream import source, transform
+from stream.directory import STATE, claim
 from stream.embedded import Embedded, Outputs
 from stream.log import Log, Position
 from stream.placing import BEFORE_ALL
 from stream.retry import persist
-from stream.run import STATE, claim, default_subject
 from stream.settings import Settings
 from stream.setup import Setups
 from stream.source import CaptureFile
@@ -84,7 +84,7 @@ class Service:
         files: list[CaptureFile] = []
         for place in self._settings.source.captures:
             try:
-                files += source.find([place], default_subject(self._settings))
+                files += source.find([place], self._settings.source.subject)
                 self._problems.pop(place, None)
             except SourceError as error:
                 self._complain(place, str(error))

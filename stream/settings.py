@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.errors import ConfigError
+from schemas.frame import Subject
 from schemas.times import parse_duration
 
 
@@ -99,6 +100,11 @@ class SourceSettings(_Section):
     idle: Duration = Field(
         timedelta(minutes=15), description="serve closes the windows of an endpoint silent for so long"
     )
+
+    @property
+    def subject(self) -> Subject:
+        """Whose a capture file is that lies outside the layout."""
+        return Subject(self.endpoint, self.variant)
 
 
 class CheckpointSettings(_Section):

@@ -24,7 +24,12 @@ def test_counts_merge_in_any_order_and_the_empty_one_changes_nothing(a, b, c):
 
 def report(records: int, violations: list[Violation]) -> Report:
     return Report(
-        Subject(), "data_quality", Window(0, 3_600_000), 0, Counts(records), Finding(violations, [], {})
+        Subject(),
+        "data_quality",
+        Window(0, 3_600_000),
+        0,
+        Counts(records, records),
+        Finding(violations, [], {}),
     )
 
 
@@ -38,5 +43,5 @@ def test_a_window_without_records_has_no_data_and_is_no_failure():
 def test_a_summary_says_whose_window_it_is():
     summary = report(3, []).summary()
     assert summary["window"] == {"start": "1970-01-01T00:00:00Z", "end": "1970-01-01T01:00:00Z"}
-    assert summary["counts"] == {"records": 3, "rows": 0, "bad": 0, "late": 0}
+    assert summary["counts"] == {"records": 3, "rows": 3, "bad": 0, "late": 0}
     assert summary["subject"] == {"endpoint": "default", "variant": "AllTraffic", "model": None}

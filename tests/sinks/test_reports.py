@@ -95,7 +95,7 @@ def test_report_json_has_exactly_these_keys(tmp_path):
         ({}, "CompletedWithViolations"),
         ({"violations": []}, "Completed"),
         ({"violations": [], "counts": Counts()}, "NoData"),
-        ({"violations": [], "counts": Counts(records=3, bad=3)}, "Completed"),
+        ({"violations": [], "counts": Counts(records=3, bad=3)}, "NoData"),
     ],
 )
 def test_the_status_says_what_was_found(tmp_path, changes, status):

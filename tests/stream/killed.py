@@ -15,7 +15,8 @@ from typing import Any
 
 from made import settings_for
 from sinks import alerts, objects
-from stream import log, run
+from stream import log
+from stream import replay as replaying
 
 
 def count_writes(kill_at: int) -> list[int]:
@@ -55,9 +56,9 @@ def replay(captures: Path, out: Path, kill_at: int) -> int:
         return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     try:
         count = count_writes(kill_at)
-        run._APPEND_BYTES = 20_000  # many appends, so that the log is cut at many places
-        run.page.write_page = lambda directory: None  # made from the reports; not what is tested here
-        work = run.Replay(settings_for(out, captures))
+        replaying._APPEND_BYTES = 20_000  # many appends, so that the log is cut at many places
+        replaying.page.write_page = lambda directory: None  # made from the reports; not what is tested here
+        work = replaying.Replay(settings_for(out, captures))
         work.run()
         work.close()
         (out.parent / "writes").write_text(str(count[0]))

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -421,7 +422,7 @@ def test_the_page_is_made_anew(tmp_path, baseline, out):
 def test_a_sink_that_fails_is_a_failure_and_the_same_command_goes_on_once_it_works(
     tmp_path, baseline, out, monkeypatch
 ):
-    monkeypatch.setattr("stream.run._REPLAY_DELAYS", ())  # do not wait between tries
+    monkeypatch.setattr("stream.replay._DELAYS", ())  # do not wait between tries
     config = tmp_path / "streamgauge.toml"
     config.write_text('rows = "rows"\n[checkpoint]\nrows = 100\n')
     (tmp_path / "rows").touch()  # a file where a directory should be
@@ -592,3 +593,25 @@ def test_interrupted_anywhere_the_same_command_goes_on_to_the_same_result(tmp_pa
     assert last.returncode == 3, last.stderr
     assert "going on where the last run stopped\n" in last.stderr
     same(results(elsewhere), results(out))
+
+
+def test_overwrite_does_not_mix_old_rows_with_new_ones(tmp_path, baseline, out):
+    config = tmp_path / "streamgauge.toml"
+    config.write_text('rows = "rows"\n')
+    arguments = ["replay", write(tmp_path / "a.jsonl", clean()), "-b", baseline, "-o", out, "-c", config]
+    assert run(*arguments).exit_code == 0
+    refused = run(*arguments, "--overwrite")
+    assert refused.exit_code == 2
+    assert "does not take away rows in another place" in refused.stderr
+    shutil.rmtree(tmp_path / "rows")
+    assert run(*arguments, "--overwrite").exit_code == 0
+    assert pyarrow.dataset.dataset(tmp_path / "rows", format="parquet").count_rows() == 400
+
+
+def test_two_runs_may_share_a_place_for_rows(tmp_path, baseline):
+    config = tmp_path / "streamgauge.toml"
+    config.write_text('rows = "rows"\n')
+    captures = write(tmp_path / "a.jsonl", clean())
+    for name in ("one", "two"):
+        assert run("replay", captures, "-b", baseline, "-o", tmp_path / name, "-c", config).exit_code == 0
+    assert pyarrow.dataset.dataset(tmp_path / "rows", format="parquet").count_rows() == 800

@@ -13,8 +13,9 @@ import pytest
 
 from made import HOUR, T0, capture, results, same, settings_for, traffic
 from schemas.errors import StateError
+from stream.directory import STATE
 from stream.log import Log
-from stream.run import STATE, Replay
+from stream.replay import Replay
 from stream.serve import Service
 
 
