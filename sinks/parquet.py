@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from schemas.columns import ARROW
+from schemas.columns import ARROW, fits
 from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.layout import Layout
@@ -54,12 +55,15 @@ def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
     for name in rows.columns.column_names:
         column = rows.columns[name].combine_chunks()
         stored = _stored(name)
-        if name not in layout.columns:
+        wanted_type = wanted.field(stored).type if name in layout.columns else None
+        if wanted_type is None:
             others.append((name, column.cast(pa.string())))
-        elif column.type == wanted.field(stored).type:
+        elif column.type == wanted_type:
             arrays[stored] = column
         else:
-            others.append((name, column))
+            fitting = pa.array(fits(column, wanted_type))
+            arrays[stored] = pc.if_else(fitting, column, None).cast(wanted_type)
+            others.append((name, pc.if_else(fitting, None, column)))
     record = rows.record
     arrays["_event_id"] = decoded.event_id.take(pa.array(record))
     arrays["_inference_id"] = decoded.inference_id.take(pa.array(record))

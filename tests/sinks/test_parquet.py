@@ -97,6 +97,12 @@ def test_values_that_do_not_fit_are_kept_as_text_in_other():
     assert (rows["e4"]["age"], dict(rows["e4"]["_other"])) == (None, {"age": "7.5"})
 
 
+def test_a_value_that_fits_stays_typed_beside_one_that_does_not():
+    ((_, table),) = tables(capture("30,rome,true,\nthirty,oslo,,", "0.5\n1"))
+    assert table["age"].to_pylist() == [30, None]
+    assert [other and dict(other) for other in table["_other"].to_pylist()] == [None, {"age": "thirty"}]
+
+
 def test_rows_lie_in_the_hour_of_their_event(tmp_path):
     times = ["2024-03-01T12:59:59Z", "2024-03-01T13:00:00Z", "2024-02-29T00:00:00Z", "1970-01-01T00:00:00Z"]
     records = [capture("1,a,,", when=when, event_id=when) for when in times]
