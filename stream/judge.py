@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from monitors.base import Monitor
 from schemas.frame import Subject
@@ -13,15 +14,24 @@ from schemas.report import Counts, Finding, Report, Status, Window
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Stored, Tracker, key, parts
-from stream.placing import BEFORE_ALL
 from stream.settings import WindowSettings
-from stream.watch import MEMORY, Partial, Progress
+from stream.watch import MEMORY, Partial, Progress, load_states
 
 MAX_EMPTY = (
     168  # a week of hours: windows without data reported in one gap; a longer one keeps the last of them
 )
 
 _Place = tuple[Subject, int]  # a window's subject and start
+
+
+class _Timeline(Struct):
+    """What is known of one subject: the watermark of each partition, the start of the next window to close,
+    and by start of window the newest partial of each partition and the last report of each monitor."""
+
+    watermarks: dict[int, int] = {}
+    cursor: int | None = None
+    partials: dict[int, dict[int, Partial]] = {}
+    published: dict[int, dict[str, Report]] = {}
 
 
 class Judge:
@@ -36,76 +46,58 @@ class Judge:
         self._size = milliseconds(windows.size)
         self._retention = milliseconds(windows.retention)
         self._monitors = monitors
-        self._watermarks: dict[tuple[Subject, int], int] = {}
-        self._cursor: dict[Subject, int] = {}
-        self._partials: dict[_Place, dict[int, Partial]] = {}
-        self._published: dict[_Place, dict[str, Report]] = {}
+        self._timelines: dict[Subject, _Timeline] = {}
         self._dirty: set[_Place] = set()
         self._tracker = Tracker()
         self.statuses: Counter[Status] = Counter()
 
     def observe(self, partials: Sequence[Partial], progress: Progress) -> list[Report]:
         """Take in news of one partition; hands back the reports to publish, in order of their windows."""
-        again: set[_Place] = set()
-        for partial in partials:
-            place = (partial.subject, partial.window.start)
-            known = self._partials.setdefault(place, {})
-            known[partial.partition] = self._accept(place, partial, known)
-            self._dirty.add(place)
-            if place[1] < self._cursor.get(partial.subject, BEFORE_ALL):
-                again.add(place)
         subject = progress.subject
-        self._watermarks[subject, progress.partition] = progress.watermark
-        watermark = min(w for (s, _), w in self._watermarks.items() if s == subject)
-        reports = [report for place in sorted(again) for report in self._judge(place)]
-        reports += [report for place in self._due(subject, watermark) for report in self._judge(place)]
-        self._release(subject, watermark)
+        timeline = self._timelines.setdefault(subject, _Timeline())
+        again: set[int] = set()
+        for partial in partials:
+            start = partial.window.start
+            timeline.partials.setdefault(start, {})[partial.partition] = _accept(timeline, partial)
+            self._dirty.add((subject, start))
+            if timeline.cursor is not None and start < timeline.cursor:
+                again.add(start)
+        timeline.watermarks[progress.partition] = progress.watermark
+        watermark = min(timeline.watermarks.values())
+        reports = [report for start in sorted(again) for report in self._judge(subject, timeline, start)]
+        for start in self._due(timeline, watermark):
+            reports += self._judge(subject, timeline, start)
+        self._release(subject, timeline, watermark)
         return reports
 
-    def _accept(self, place: _Place, partial: Partial, known: Mapping[int, Partial]) -> Partial:
-        """The partial as it is kept: with states where a final one left them out, refused where the
-        window's other states are gone, so that they could not be merged any more."""
-        before = known.get(partial.partition)
-        if before is not None and partial.states is None:
-            partial = msgspec.structs.replace(partial, states=before.states, refused=before.refused)
-        gone = place in self._published and bool(known) and all(p.states is None for p in known.values())
-        if gone and (before is None or before.refused):
-            partial = msgspec.structs.replace(partial, states=None, refused=True)
-        return partial
-
-    def _due(self, subject: Subject, watermark: int) -> Iterator[_Place]:
-        """Windows that close now, in order, those in which nothing came included."""
-        starts = sorted(start for s, start in self._partials if s == subject)
-        ready = [start for start in starts if start + self._size <= watermark]
-        cursor = self._cursor.get(subject)
+    def _due(self, timeline: _Timeline, watermark: int) -> Iterator[int]:
+        """Starts of windows that close now, in order, those in which nothing came included."""
+        ready = sorted(start for start in timeline.partials if start + self._size <= watermark)
+        cursor = timeline.cursor
         if cursor is None:  # the first window is the first that anything was in time for
-            cursor = next((start for start in ready if self._in_time((subject, start))), None)
+            cursor = next((start for start in ready if _in_time(timeline.partials[start])), None)
             if cursor is None:
                 return
-            yield from ((subject, start) for start in ready if start < cursor)
+            yield from (start for start in ready if start < cursor)
         for start in [start for start in ready if start >= cursor]:
-            yield from self._gap(subject, cursor, start)
-            yield subject, start
+            yield from self._gap(cursor, start)
+            yield start
             cursor = start + self._size
         if watermark != END_OF_TIME:
             until = watermark // self._size * self._size
-            yield from self._gap(subject, cursor, until)
+            yield from self._gap(cursor, until)
             cursor = max(cursor, until)
-        self._cursor[subject] = cursor
+        timeline.cursor = cursor
 
-    def _in_time(self, place: _Place) -> bool:
-        return any(p.counts.records > p.counts.late for p in self._partials[place].values())
+    def _gap(self, start: int, stop: int) -> Iterator[int]:
+        yield from range(max(start, stop - MAX_EMPTY * self._size), stop, self._size)
 
-    def _gap(self, subject: Subject, start: int, stop: int) -> Iterator[_Place]:
-        for at in range(max(start, stop - MAX_EMPTY * self._size), stop, self._size):
-            yield subject, at
-
-    def _judge(self, place: _Place) -> Iterator[Report]:
+    def _judge(self, subject: Subject, timeline: _Timeline, start: int) -> Iterator[Report]:
         """A report of each monitor; where the states are gone, the last findings with new counts."""
-        subject, start = place
-        partials = [self._partials[place][p] for p in sorted(self._partials.get(place, {}))]
+        known = timeline.partials.get(start, {})
+        partials = [known[number] for number in sorted(known)]
         counts = reduce(Counts.merge, map(_counted, partials), Counts())
-        published = self._published.setdefault(place, {})
+        published = timeline.published.setdefault(start, {})
         window = Window(start, start + self._size)
         for monitor in self._monitors(subject):
             before = published.get(monitor.name)
@@ -122,41 +114,39 @@ class Judge:
             if before:
                 self.statuses[before.status] -= 1
             yield report
-        self._dirty.add(place)
+        self._dirty.add((subject, start))
 
-    def _release(self, subject: Subject, watermark: int) -> None:
+    def _release(self, subject: Subject, timeline: _Timeline, watermark: int) -> None:
         """Let go of states that can no longer change, and of reports that can no longer be revised."""
         held = self._size + max(self._retention, self._size)  # a partition that is new may still have a part
-        for place in [p for p in self._partials if p[0] == subject and p in self._published]:
-            if place[1] + held <= watermark and any(p.states for p in self._partials[place].values()):
-                self._partials[place] = {
-                    number: msgspec.structs.replace(partial, states=None)
-                    for number, partial in self._partials[place].items()
-                }
-                self._dirty.add(place)
         horizon = self._size * (MEMORY + 1) + self._retention
-        for place in [p for p in self._published if p[0] == subject and p[1] + horizon <= watermark]:
-            del self._published[place]
-            self._partials.pop(place, None)
-            self._dirty.add(place)
+        for start in [start for start in timeline.published if start + held <= watermark]:
+            known = timeline.partials.get(start, {})
+            if any(partial.states is not None for partial in known.values()):
+                timeline.partials[start] = {n: _without_states(partial) for n, partial in known.items()}
+                self._dirty.add((subject, start))
+            if start + horizon <= watermark:
+                del timeline.published[start]
+                timeline.partials.pop(start, None)
+                self._dirty.add((subject, start))
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values."""
         dirty: dict[str, Stored | None] = {_group(place): self._dump(place) for place in self._dirty}
-        watermarks = [(s, p, w) for (s, p), w in self._watermarks.items()]
-        about = (watermarks, list(self._cursor.items()), dict(self.statuses))
-        dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
+        progress = [(subject, t.watermarks, t.cursor) for subject, t in self._timelines.items()]
+        dirty["about"] = {key("about"): msgspec.msgpack.encode((progress, dict(self.statuses)))}
         self._dirty.clear()
         return self._tracker.changes(dirty)
 
     def _dump(self, place: _Place) -> Stored | None:
-        partials, published = self._partials.get(place, {}), self._published.get(place, {})
+        timeline, start = self._timelines[place[0]], place[1]
+        partials, published = timeline.partials.get(start, {}), timeline.published.get(start, {})
         if not partials and not published:
             return None
         counts = {number: partial.counts for number, partial in partials.items()}
         open_ = [number for number, partial in partials.items() if partial.states is not None]
         refused = [number for number, partial in partials.items() if partial.refused]
-        head = (place[0], place[1], counts, open_, refused, list(published.values()))
+        head = (*place, counts, open_, refused, list(published.values()))
         values = {key(_group(place)): msgspec.msgpack.encode(head)}
         for number, partial in partials.items():
             for monitor, state in (partial.states or {}).items():
@@ -181,11 +171,13 @@ class Judge:
                 self._restore_window(group, raw, states)
 
     def _restore_about(self, raw: bytes) -> None:
-        watermarks, cursor, statuses = msgspec.msgpack.decode(
-            raw, type=tuple[list[tuple[Subject, int, int]], list[tuple[Subject, int]], dict[Status, int]]
+        progress, statuses = msgspec.msgpack.decode(
+            raw, type=tuple[list[tuple[Subject, dict[int, int], int | None]], dict[Status, int]]
         )
-        self._watermarks = {(subject, partition): at for subject, partition, at in watermarks}
-        self._cursor, self.statuses = dict(cursor), Counter(statuses)
+        self.statuses = Counter(statuses)
+        for subject, watermarks, cursor in progress:
+            timeline = self._timelines.setdefault(subject, _Timeline())
+            timeline.watermarks, timeline.cursor = watermarks, cursor
 
     def _restore_window(
         self, group: str, raw: bytes, states: Mapping[tuple[str, int], Mapping[str, Mapping[str, bytes]]]
@@ -193,16 +185,38 @@ class Judge:
         subject, start, counts, open_, refused, published = msgspec.msgpack.decode(
             raw, type=tuple[Subject, int, dict[int, Counts], list[int], list[int], list[Report]]
         )
+        timeline = self._timelines.setdefault(subject, _Timeline())
         window = Window(start, start + self._size)
         for number, counted in counts.items():
             loaded: dict[str, Any] | None = None
             if number in open_:
-                dumped = states[group, number]
-                loaded = {m.name: m.load(dumped[m.name]) for m in self._monitors(subject)}
+                loaded = load_states(self._monitors(subject), states.get((group, number), {}))
             partial = Partial(subject, window, number, counted, loaded, number in refused)
-            self._partials.setdefault((subject, start), {})[number] = partial
+            timeline.partials.setdefault(start, {})[number] = partial
         if published:
-            self._published[subject, start] = {report.monitor: report for report in published}
+            timeline.published[start] = {report.monitor: report for report in published}
+
+
+def _accept(timeline: _Timeline, partial: Partial) -> Partial:
+    """The partial as it is kept: with states where a final one left them out, refused where the window's
+    other states are gone, so that they could not be merged any more."""
+    start = partial.window.start
+    known = timeline.partials.get(start, {})
+    before = known.get(partial.partition)
+    if before is not None and partial.states is None:
+        partial = msgspec.structs.replace(partial, states=before.states, refused=before.refused)
+    gone = start in timeline.published and bool(known) and all(p.states is None for p in known.values())
+    if gone and (before is None or before.refused):
+        partial = msgspec.structs.replace(partial, states=None, refused=True)
+    return partial
+
+
+def _in_time(partials: Mapping[int, Partial]) -> bool:
+    return any(partial.counts.records > partial.counts.late for partial in partials.values())
+
+
+def _without_states(partial: Partial) -> Partial:
+    return msgspec.structs.replace(partial, states=None)
 
 
 def _counted(partial: Partial) -> Counts:

@@ -13,12 +13,12 @@ from monitors.base import Monitor
 from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.report import Counts, Window
-from schemas.rows import NO_ROWS, Rows
+from schemas.rows import NO_ROWS
 from stream.changes import Changes, Stored, Tracker, key, parts
 from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings
 
-MEMORY = 1_000  # windows for which late records are still counted one by one after the window is final
+MEMORY = 168  # windows for which late records are still counted one by one after the window is final
 
 
 class Partial(Struct, frozen=True):
@@ -57,6 +57,16 @@ class _Open(Struct):
     states: dict[str, Any]
 
 
+class _Timeline(Struct):
+    """The windows of one subject, by their start: those that can change, the counts of those that cannot,
+    and which of them the judge has not heard of as they are now."""
+
+    watermark: int = BEFORE_ALL
+    open: dict[int, _Open] = {}
+    final: dict[int, Counts] = {}
+    unsent: set[int] = set()
+
+
 _Place = tuple[Subject, int]  # a window's subject and start
 
 
@@ -78,10 +88,7 @@ class Watch:
         self._timing = Timing.of(windows)
         self._size, self._retention = self._timing.size, self._timing.retention
         self._monitors = monitors
-        self._watermarks: dict[Subject, int] = {}
-        self._open: dict[_Place, _Open] = {}
-        self._final: dict[_Place, Counts] = {}
-        self._unsent: set[_Place] = set()
+        self._timelines: dict[Subject, _Timeline] = {}
         self._dirty: set[_Place] = set()
         self._tracker = Tracker()
         self.totals = Counts()
@@ -90,93 +97,86 @@ class Watch:
     def observe(self, decoded: Decoded) -> Watched:
         """Take in one batch of one subject, in the order of the log."""
         subject = decoded.subject
-        placed = self._timing.place(decoded, self.watermark(subject))
+        timeline = self._timelines.setdefault(subject, _Timeline())
+        placed = self._timing.place(decoded, timeline.watermark)
         for start, counts in placed.counts(decoded).items():
             self.totals = self.totals.merge(counts)
-            self._add((subject, start), counts)
+            self._add(subject, timeline, start, counts)
         self.reasons.update(error.code for error in decoded.bad.values())
         for start, rows in placed.rows(decoded):
-            self._merge((subject, start), rows)
-        self._watermarks[subject] = placed.watermark
-        return Watched(placed.late, list(self._news(subject)), self._progress(subject))
+            states = timeline.open[start].states
+            for monitor in self._monitors(subject):
+                states[monitor.name] = states[monitor.name].merge(monitor.observe(rows))
+        timeline.watermark = placed.watermark
+        partials = list(self._news(subject, timeline))
+        self._release(subject, timeline)
+        return Watched(placed.late, partials, Progress(subject, self._partition, timeline.watermark))
 
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
-        return self._watermarks.get(subject, BEFORE_ALL)
+        timeline = self._timelines.get(subject)
+        return timeline.watermark if timeline else BEFORE_ALL
 
     @property
     def subjects(self) -> list[Subject]:
         """Every subject heard of so far."""
-        return sorted(self._watermarks)
+        return sorted(self._timelines)
 
-    def _progress(self, subject: Subject) -> Progress:
-        return Progress(subject, self._partition, self.watermark(subject))
-
-    def _add(self, place: _Place, counts: Counts) -> None:
-        watermark = self.watermark(place[0])
-        end = place[1] + self._size + self._retention
-        if place in self._open:
-            opened = self._open[place]
+    def _add(self, subject: Subject, timeline: _Timeline, start: int, counts: Counts) -> None:
+        end = start + self._size + self._retention
+        if (opened := timeline.open.get(start)) is not None:
             opened.counts = opened.counts.merge(counts)
-        elif end > watermark:
-            self._open[place] = _Open(counts, {m.name: m.observe(NO_ROWS) for m in self._monitors(place[0])})
-        elif end + MEMORY * self._size > watermark:
-            self._final[place] = self._final.get(place, Counts()).merge(counts)
+        elif end > timeline.watermark:
+            states = {monitor.name: monitor.observe(NO_ROWS) for monitor in self._monitors(subject)}
+            timeline.open[start] = _Open(counts, states)
+        elif end + MEMORY * self._size > timeline.watermark:
+            timeline.final[start] = timeline.final.get(start, Counts()).merge(counts)
         else:
             return  # forgotten: counted in the totals only
-        self._unsent.add(place)
-        self._dirty.add(place)
+        timeline.unsent.add(start)
+        self._dirty.add((subject, start))
 
-    def _merge(self, place: _Place, rows: Rows) -> None:
-        opened = self._open[place]
-        for monitor in self._monitors(place[0]):
-            opened.states[monitor.name] = opened.states[monitor.name].merge(monitor.observe(rows))
-
-    def _news(self, subject: Subject) -> Iterator[Partial]:
+    def _news(self, subject: Subject, timeline: _Timeline) -> Iterator[Partial]:
         """Windows that the watermark has passed and that changed since they were last told of."""
-        watermark = self.watermark(subject)
-        for place in sorted(p for p in self._unsent if p[0] == subject):
-            if place[1] + self._size > watermark:
-                continue
-            self._unsent.discard(place)
-            self._dirty.add(place)
-            window = Window(place[1], place[1] + self._size)
-            if place in self._open:
-                opened = self._open[place]
+        for start in sorted(timeline.unsent):
+            if start + self._size > timeline.watermark:
+                return
+            timeline.unsent.discard(start)
+            self._dirty.add((subject, start))
+            window = Window(start, start + self._size)
+            if (opened := timeline.open.get(start)) is not None:
                 yield Partial(subject, window, self._partition, opened.counts, dict(opened.states))
             else:
-                yield Partial(subject, window, self._partition, self._final[place], None)
-        self._release(subject, watermark)
+                yield Partial(subject, window, self._partition, timeline.final[start], None)
 
-    def _release(self, subject: Subject, watermark: int) -> None:
+    def _release(self, subject: Subject, timeline: _Timeline) -> None:
         """Let go of states that can no longer change, and of counts that nobody asks for any more."""
-        for place in [p for p in self._open if p[0] == subject]:
-            if place[1] + self._size + self._retention <= watermark:
-                self._final[place] = self._open.pop(place).counts
-                self._dirty.add(place)
-        for place in [p for p in self._final if p[0] == subject]:
-            if place[1] + self._size * (MEMORY + 1) + self._retention <= watermark:
-                del self._final[place]
-                self._dirty.add(place)
+        final = timeline.watermark - self._size - self._retention
+        for start in [start for start in timeline.open if start <= final]:
+            timeline.final[start] = timeline.open.pop(start).counts
+            self._dirty.add((subject, start))
+        for start in [start for start in timeline.final if start <= final - MEMORY * self._size]:
+            del timeline.final[start]
+            self._dirty.add((subject, start))
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values."""
-        dirty: dict[str, Stored | None] = {
-            _group(place): self._dump(place) if place in self._open or place in self._final else None
-            for place in self._dirty
-        }
-        about = (self.totals, dict(self.reasons), list(self._watermarks.items()))
+        dirty: dict[str, Stored | None] = {_group(place): self._dump(place) for place in self._dirty}
+        watermarks = [(subject, timeline.watermark) for subject, timeline in self._timelines.items()]
+        about = (self.totals, dict(self.reasons), watermarks)
         dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
         self._dirty.clear()
         return self._tracker.changes(dirty)
 
-    def _dump(self, place: _Place) -> Stored:
-        """A window's values: its counts, and each part of each monitor's state."""
-        opened = self._open.get(place)
-        counts = opened.counts if opened else self._final[place]
-        sent = place not in self._unsent
-        head = msgspec.msgpack.encode((place[0], place[1], counts, opened is not None, sent))
-        values = {key(_group(place)): head}
+    def _dump(self, place: _Place) -> Stored | None:
+        """A window's values: its counts, and each part of each monitor's state; None once it is forgotten."""
+        timeline, start = self._timelines[place[0]], place[1]
+        opened = timeline.open.get(start)
+        counts = opened.counts if opened else timeline.final.get(start)
+        if counts is None:
+            return None
+        head = (*place, counts, opened is not None, start not in timeline.unsent)
+        values = {key(_group(place)): msgspec.msgpack.encode(head)}
         for monitor, state in (opened.states if opened else {}).items():
             for part, raw in state.dump().items():
                 values[key(_group(place), monitor, part)] = raw
@@ -201,20 +201,31 @@ class Watch:
         totals, reasons, watermarks = msgspec.msgpack.decode(
             raw, type=tuple[Counts, dict[str, int], list[tuple[Subject, int]]]
         )
-        self.totals, self.reasons, self._watermarks = totals, Counter(reasons), dict(watermarks)
+        self.totals, self.reasons = totals, Counter(reasons)
+        for subject, watermark in watermarks:
+            self._timelines.setdefault(subject, _Timeline()).watermark = watermark
 
     def _restore_window(self, raw: bytes, states: Mapping[str, Mapping[str, bytes]]) -> None:
         subject, start, counts, is_open, sent = msgspec.msgpack.decode(
             raw, type=tuple[Subject, int, Counts, bool, bool]
         )
-        place = (subject, start)
+        timeline = self._timelines.setdefault(subject, _Timeline())
         if is_open:
-            loaded = {m.name: m.load(states[m.name]) for m in self._monitors(subject)}
-            self._open[place] = _Open(counts, loaded)
+            timeline.open[start] = _Open(counts, load_states(self._monitors(subject), states))
         else:
-            self._final[place] = counts
+            timeline.final[start] = counts
         if not sent:
-            self._unsent.add(place)
+            timeline.unsent.add(start)
+
+
+def load_states(monitors: Sequence[Monitor], dumped: Mapping[str, Mapping[str, bytes]]) -> dict[str, Any]:
+    """States of `monitors` from what was stored; one that is new since then begins empty."""
+    return {
+        monitor.name: monitor.load(dumped[monitor.name])
+        if monitor.name in dumped
+        else monitor.observe(NO_ROWS)
+        for monitor in monitors
+    }
 
 
 def _group(place: _Place) -> str:
