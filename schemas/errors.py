@@ -2,7 +2,7 @@
 
 * PipelineError
   x ConfigError    settings or arguments are wrong: stop before the first record
-  x SourceError    the captures cannot be found or read: stop, nothing was consumed
+  x SourceError    captures cannot be found, or not be read to their end: say so, go on with the rest
   x BadRecord      this record can never be read: keep it aside with the reason, go on
   x BadBaseline    the baseline does not fit or cannot be read: stop
   x BadFrame       a message that starts like a frame is not one: keep it aside, go on
@@ -43,7 +43,7 @@ class BadRecord(PipelineError):
     """A record can never be read.
 
     `code` is a short word to count by (`json`, `utf8`, `version`, `schema`, `time`, `future`,
-    `payload`, `columns`); the message is for a person. `width` is the number of columns seen,
+    `payload`, `columns`, `baseline`); the message is for a person. `width` is the number of columns seen,
     where that is what was wrong.
     """
 

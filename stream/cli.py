@@ -176,7 +176,11 @@ def _outcome(run: Replay, exit_zero: bool) -> int:
         misfit = " Does the baseline belong to this traffic?" if "columns" in summary["bad_by_reason"] else ""
         _complain(f"not one record could be used.{misfit}")
         return FAILED
-    if run.problems:
+    if unwatched := summary["bad_by_reason"].get("baseline"):
+        _complain(f"no baseline for the endpoint of {unwatched:,} records; they were kept aside")
+    if not counts["records"] and not run.problems:
+        _complain("the captures hold no record")
+    if run.problems or unwatched or not counts["records"]:
         return FAILED
     return VIOLATIONS if summary["reports"].get("CompletedWithViolations") and not exit_zero else OK
 

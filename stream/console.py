@@ -90,13 +90,14 @@ def _table(subject: str, hits: Sequence[tuple[str, str, Report]], most: int) -> 
 def _moments(windows: Sequence[Mapping[str, str]]) -> tuple[Callable[[str], str], str]:
     """How to write a window's start: its day or, where windows are shorter, also its minute.
 
-    A year that all minutes share is said once, so that a row fits a terminal.
+    A year that all minutes share is said once, and where there are several the day must do, so that a row
+    fits a terminal.
     """
     if all(window[end][11:19] == "00:00:00" for window in windows for end in ("start", "end")):
         return lambda time: time[:10], ""
     years = {window["start"][:4] for window in windows}
-    if len(years) > 1:
-        return lambda time: time[:16].replace("T", " "), ""
+    if len(years) > 1:  # days, and no minutes: a row with both would not fit
+        return lambda time: time[:10], ""
     return lambda time: time[5:16].replace("T", " "), f"{years.pop()}, "
 
 

@@ -66,9 +66,13 @@ def claim(store: Log, kind: str, mark: str) -> bool:
         problem = f"{where}: belongs to streamgauge {owner}; choose another directory"
     elif store.get("finished", False):
         problem = f"{where}: holds a finished replay; choose another directory, or --overwrite"
+    elif known != mark and kind == "replay":
+        problem = (
+            f"{where}: holds an unfinished run of other captures or settings; choose another directory, "
+        )
+        problem += "or --overwrite"
     elif known != mark:
-        problem = f"{where}: holds an unfinished run of other captures or settings; choose another directory"
-        problem += ", or --overwrite" if kind == "replay" else ""
+        problem = f"{where}: was made with other settings under [window]; choose another directory"
     if problem:
         store.close()
         raise StateError(problem)

@@ -28,6 +28,7 @@ from stream.watch import Watch
 log = logging.getLogger(__name__)
 
 PARTITION = 0  # the embedded log has one
+_MOST_BYTES = 64 << 20  # held between two checkpoints, rows and dead letters together
 _NO_LAYOUT = Layout({})
 
 
@@ -84,7 +85,7 @@ class Embedded:
         self._watch.restore(store.states("watch"))
         self._judge.restore(store.states("judge"))
         self._at = store.covered
-        self.published = 0
+        self.unwatched: set[str] = set()
 
     def append(self, new: Iterable[Frame], positions: Mapping[str, Position] | None = None) -> None:
         """Make frames durable, together with how far their sources were read."""
@@ -96,9 +97,14 @@ class Embedded:
             for batch in batches((offset, _decode(message)) for offset, message in messages):
                 self._observe(batch)
             self._at = messages[-1][0]
-            due = self._delivery.rows >= self._settings.checkpoint.rows
-            if due or self._at == self._log.intent:
+            if self._due():
                 self.checkpoint()
+
+    def _due(self) -> bool:
+        """Whether to store now. A range that may be half delivered must end where it was meant to end."""
+        if (intent := self._log.intent) is not None:
+            return self._at == intent
+        return self._delivery.rows >= self._settings.checkpoint.rows or self._delivery.nbytes >= _MOST_BYTES
 
     def _observe(self, batch: Batch) -> None:
         setup = self._setups.of(batch.frame.subject)
@@ -111,6 +117,11 @@ class Embedded:
     def _decode(self, batch: Batch, layout: Layout | None) -> Decoded:
         if layout is None:
             endpoint = batch.frame.subject.endpoint
+            if endpoint not in self.unwatched:
+                log.warning(
+                    "no baseline for endpoint, its records are kept aside", extra={"endpoint": endpoint}
+                )
+                self.unwatched.add(endpoint)
             return refuse(batch.frame, BadRecord("baseline", f"no baseline is configured for {endpoint}"))
         return decode(batch.frame, layout, self._max_ahead)
 
@@ -128,12 +139,11 @@ class Embedded:
                 "revision": report.revision,
             },
         )
-        self.published += 1
 
     def checkpoint(self) -> None:
         """Deliver what was taken in since the last checkpoint, and store the states that cover it."""
         first = self._log.covered + 1
-        if self._at < first:
+        if self._at < first or self._log.intent not in (None, self._at):
             return
         if self._log.intent is None:
             self._persist(lambda: self._log.intend(self._at))
@@ -147,6 +157,10 @@ class Embedded:
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
         return self._watch.watermark(subject)
+
+    def open_until(self, subject: Subject) -> int:
+        """End (ms) of the last window of `subject` that holds data and can change."""
+        return self._watch.open_until(subject)
 
     @property
     def subjects(self) -> list[Subject]:

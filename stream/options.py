@@ -36,9 +36,9 @@ class _Duration(click.ParamType):
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of replay and serve, which stand above the same settings in the configuration file."""
     options = [
-        click.option("--baseline", "-b", type=click.Path(path_type=Path),
+        click.option("--baseline", "-b", metavar="DIRECTORY",
                      help="Directory with constraints.json and statistics.json."),
-        click.option("--output", "-o", type=click.Path(file_okay=False, path_type=Path),
+        click.option("--output", "-o", metavar="DIRECTORY",
                      help="Directory for everything that comes out.  [default: out]"),
         click.option("--config", "-c", type=click.Path(exists=True, dir_okay=False, path_type=Path),
                      help="Settings, in TOML; the options here stand above them."),

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from itertools import chain, repeat, takewhile
 from threading import Event
+from typing import Any
 
 from schemas.errors import SourceError
 from schemas.frame import Frame, Subject
 from schemas.times import format_time, milliseconds
 from sinks import page
-from stream import source, transform
-from stream.directory import STATE, claim
+from stream import directory, source
 from stream.embedded import Embedded, Outputs
 from stream.log import Log, Position
 from stream.placing import BEFORE_ALL
@@ -44,16 +44,18 @@ class Service:
         self._stop = stop or Event()
         self._now = now
         setups = Setups(settings)
-        self._log = Log(settings.output / STATE)
+        directory.prepare(settings.output, overwrite=False)
+        self._log = Log(settings.output / directory.STATE)
         windows = settings.window.model_dump_json()
-        claim(self._log, "serve", hashlib.sha256(windows.encode()).hexdigest())
+        directory.claim(self._log, "serve", hashlib.sha256(windows.encode()).hexdigest())
         outputs = Outputs.of(settings)
         self.host = Embedded(settings, self._log, setups, outputs, self._persist)
         self._positions = self._log.positions()
         self._heard: dict[Subject, int] = dict.fromkeys(self.host.subjects, now())
-        self._checkpointed = self._paged = time.monotonic()
+        self._checkpointed = time.monotonic()
+        self._paged = -_PAGE_EVERY  # the first checkpoint makes the first page
         self._problems: dict[str, str] = {}
-        self._reported = -1
+        self._said: dict[str, Any] = {}
 
     def _persist(self, action: Callable[[], object]) -> None:
         """A service does not give up on a write: it waits, and says so, until it is stopped."""
@@ -73,11 +75,13 @@ class Service:
     def step(self) -> None:
         """Take in what is new, close what is due, and store when it is time."""
         for file in self._found():
+            if self._stop.is_set():
+                return
             self._take(file, self._now())
+            self._checkpoint_if_due()
         self._close_idle()
         self.host.pump()
-        if time.monotonic() - self._checkpointed >= self._settings.checkpoint.interval.total_seconds():
-            self._checkpoint()
+        self._checkpoint_if_due()
 
     def _found(self) -> list[CaptureFile]:
         """Files with something new; a place that cannot be read now is tried again at the next step."""
@@ -93,7 +97,7 @@ class Service:
 
     def _take(self, file: CaptureFile, arrived: int) -> None:
         at = self._positions.get(file.path, Position())
-        if not file.settled and (file.name != file.path or transform.is_document(file.name)):
+        if not file.settled and file.whole_only:
             return  # read when nobody writes it any more
         try:
             for chunk in source.read(file, at, arrived, whole=file.settled):
@@ -103,6 +107,8 @@ class Service:
                 if chunk.frames:
                     self._heard[file.subject] = arrived
                     self.host.pump()
+                if self._stop.is_set():
+                    return
         except SourceError as error:
             self._complain(file.path, str(error))
 
@@ -126,25 +132,34 @@ class Service:
             watermark = self.host.watermark(subject)
             if now - heard < idle or watermark == BEFORE_ALL:
                 continue
-            newest = watermark + lateness
-            live = heard - newest < _DAY
-            until = now - lateness if live else (newest // size + 1) * size
+            live = heard - (watermark + lateness) < _DAY
+            until = now - lateness if live else self.host.open_until(subject)
             if until // size > watermark // size:
                 log.info("endpoint is idle", extra={"subject": str(subject), "until": format_time(until)})
                 self.host.append([Frame.completion(subject, until)])
             if not live:
                 del self._heard[subject]
 
+    def _checkpoint_if_due(self) -> None:
+        if time.monotonic() - self._checkpointed >= self._settings.checkpoint.interval.total_seconds():
+            self._checkpoint()
+
     def _checkpoint(self) -> None:
         self.host.checkpoint()
         self._checkpointed = time.monotonic()
-        if self.host.published != self._reported and time.monotonic() - self._paged >= _PAGE_EVERY:
+        if time.monotonic() - self._paged >= _PAGE_EVERY:
             self._write_page()
 
     def _write_page(self) -> None:
-        self.host.write_summary(problems=sorted(self._problems.values()), finished=False)
+        """Totals and page, when anything has changed in them."""
+        now = self.host.summary() | {"problems": sorted(self._problems.values())}
+        if now == self._said:
+            return
+        if (counts := now["counts"]) != self._said.get("counts"):
+            log.info("records so far", extra=counts)
+        self.host.write_summary(problems=now["problems"], finished=False)
         page.write_page(self._settings.output)
-        self._reported, self._paged = self.host.published, time.monotonic()
+        self._said, self._paged = now, time.monotonic()
 
     def close(self) -> None:
         """Store everything and let go of the log."""

@@ -44,6 +44,7 @@ _IN_WORDS = {  # instead of what pydantic says to a Python programmer
     "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "model_type": "must be a table",
+    "path_type": "must be a path, in quotes",
 }
 
 

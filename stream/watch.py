@@ -117,6 +117,11 @@ class Watch:
         timeline = self._timelines.get(subject)
         return timeline.watermark if timeline else BEFORE_ALL
 
+    def open_until(self, subject: Subject) -> int:
+        """End (ms) of the last window of `subject` that has data and can change; BEFORE_ALL if none is."""
+        timeline = self._timelines.get(subject)
+        return max(timeline.open) + self._size if timeline and timeline.open else BEFORE_ALL
+
     @property
     def subjects(self) -> list[Subject]:
         """Every subject heard of so far."""

@@ -21,11 +21,16 @@ from traffic import generate
 WINDOW = "1d"
 LATENESS = "1h"
 
-# A day has one weekday and much the same weather all day, so its distribution never looks like a quarter's.
-# The suggested constraints are meant to be edited for such things; this is how.
+# A day has one weekday and much the same weather all day, so its distribution never looks like a quarter's,
+# and now and then a flight goes to an airport that the winter did not have. The suggested constraints are
+# meant to be edited for such things; this is how.
+_ONE_DAY_OF_WEATHER = {"distribution_constraints": {"comparison_threshold": 0.7}}
 OVERRIDES: dict[str, dict[str, Any]] = {
-    "weekday": {"perform_comparison": "Disabled"},
-    **{name: {"comparison_threshold": 0.7} for name in ("temp", "humid", "wind_speed", "pressure", "visib")},
+    "weekday": {"distribution_constraints": {"perform_comparison": "Disabled"}},
+    "dest": {"domain_content_threshold": 0.98},
+    "probability": {"distribution_constraints": {"comparison_threshold": 0.2}},
+    "dep_delay": {"distribution_constraints": {"comparison_threshold": 0.2}},
+    **dict.fromkeys(("temp", "humid", "wind_speed", "pressure", "visib"), _ONE_DAY_OF_WEATHER),
 }
 
 console = Console(highlight=False)
@@ -35,7 +40,7 @@ def main(out: Path) -> int:
     """Make traffic and baseline unless they are there, then replay; gives the exit code."""
     began = time.monotonic()
     work = out.absolute().parent / ".flights"
-    if not (work / "baseline" / "constraints.json").exists():
+    if not (work / "complete").exists():
         prepare(work)
     code = run(
         "replay",
@@ -49,25 +54,23 @@ def main(out: Path) -> int:
 
 def prepare(work: Path) -> None:
     """Traffic and baseline in `work`; what an interrupted run left there is made again."""
-    for name in ("captures", "baseline.new"):
-        if (work / name).exists():
-            shutil.rmtree(work / name)
+    shutil.rmtree(work, ignore_errors=True)
     traffic = generate(work, progress=lambda sentence: console.print(f"… {sentence}"))
-    console.print(traffic.summary())
-    if run("baseline", str(traffic.baseline), "--output", str(work / "baseline.new")):
+    console.print(traffic.summary(), soft_wrap=True)
+    if run("baseline", str(traffic.baseline), "--output", str(work / "baseline")):
         raise SystemExit("the baseline could not be made")
-    edit(work / "baseline.new" / "constraints.json")
-    (work / "baseline.new").rename(work / "baseline")
+    edit(work / "baseline" / "constraints.json")
+    (work / "complete").touch()
 
 
 def edit(constraints: Path) -> None:
     """Set the overrides, as a person would in an editor."""
     document = json.loads(constraints.read_text())
     for feature in document["features"]:
-        if drift := OVERRIDES.get(feature["name"]):
-            feature["monitoring_config_overrides"] = {"distribution_constraints": drift}
+        if override := OVERRIDES.get(feature["name"]):
+            feature["monitoring_config_overrides"] = override
     constraints.write_text(json.dumps(document, indent=2) + "\n")
-    console.print(f"edited  {constraints.name}: thresholds of {', '.join(OVERRIDES)}")
+    console.print(f"edited {constraints}: thresholds of {', '.join(OVERRIDES)}", soft_wrap=True)
 
 
 def run(*arguments: str) -> int:

@@ -316,9 +316,9 @@ def test_a_place_without_captures_is_named(tmp_path, baseline, out, name):
     assert f"streamgauge: {tmp_path}/{name}: no " in result.stderr
 
 
-def test_an_empty_file_is_no_traffic(tmp_path, baseline, out):
+def test_captures_without_a_record_are_a_failure_that_is_said(tmp_path, baseline, out):
     result = run("replay", write(tmp_path / "a.jsonl", []), "-b", baseline, "-o", out)
-    assert result.exit_code == 0
+    assert (result.exit_code, result.stderr) == (1, "streamgauge: the captures hold no record\n")
     assert result.stdout.startswith("Records  0: 0 rows, 0 bad, 0 late\nWindows  0")
 
 
@@ -471,7 +471,7 @@ def test_days_are_told_as_days_and_hours_with_their_minutes():
     hours = told(report("2013-04-01T00:00:00Z", "2013-04-01T01:00:00Z"))
     assert "churn/blue (2013, UTC)" in hours and "04-01 00:00  04-01 00:00" in hours
     years = told(*(report(f"{year}-12-31T23:00:00Z", f"{year + 1}-01-01T00:00:00Z") for year in (2013, 2014)))
-    assert "churn/blue (UTC)" in years and "2013-12-31 23:00  2014-12-31 23:00" in years
+    assert "churn/blue (UTC)" in years and "2013-12-31  2014-12-31" in years
 
 
 def test_the_largest_distance_is_shown_or_the_smallest_p_value():
@@ -615,3 +615,22 @@ def test_two_runs_may_share_a_place_for_rows(tmp_path, baseline):
     for name in ("one", "two"):
         assert run("replay", captures, "-b", baseline, "-o", tmp_path / name, "-c", config).exit_code == 0
     assert pyarrow.dataset.dataset(tmp_path / "rows", format="parquet").count_rows() == 800
+
+
+def test_an_output_or_baseline_that_is_not_on_this_machine_is_refused(tmp_path, baseline):
+    captures = write(tmp_path / "a.jsonl", clean())
+    result = run("replay", captures, "-b", "s3://bucket/base", "-o", "s3://bucket/out")
+    assert result.exit_code == 2
+    assert "output: s3://bucket/out is not on this machine" in result.stderr
+    assert "baseline: s3://bucket/base is not on this machine" in result.stderr
+
+
+def test_an_endpoint_without_a_baseline_is_a_failure_that_is_said(tmp_path, baseline, out):
+    config = tmp_path / "streamgauge.toml"
+    config.write_text(f"[endpoints.churn]\nbaseline = {str(baseline)!r}\n")
+    write(tmp_path / "in/churn/blue/2023/11/15/00/a.jsonl", clean())
+    write(tmp_path / "in/fraud/blue/2023/11/15/00/a.jsonl", clean()[:3])
+    result = run("replay", tmp_path / "in", "-o", out, "-c", config)
+    assert result.exit_code == 1
+    assert "no baseline for the endpoint of 3 records" in result.stderr
+    assert summary(out)["counts"] == {"records": 403, "rows": 400, "bad": 3, "late": 0}

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
+import pyarrow.dataset
 import pytest
 
 from made import HOUR, T0, capture, results, same, settings_for, traffic
@@ -148,6 +150,12 @@ def wait_for(what, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def delivered(out: Path) -> int:
+    if not (out / "captures").exists():
+        return 0
+    return int(pyarrow.dataset.dataset(out / "captures", format="parquet").count_rows())
+
+
 def test_the_service_killed_at_random_moments_reports_what_an_undisturbed_one_does(tmp_path):
     """Files come while it runs; SIGKILL four times, at moments nobody chose; then SIGTERM."""
     records = traffic(800)
@@ -170,13 +178,63 @@ def test_the_service_killed_at_random_moments_reports_what_an_undisturbed_one_do
                 service.send_signal(signal.SIGKILL)
                 assert service.wait() == -signal.SIGKILL
                 service = start(captures, out)
-        wait_for(lambda out=out: len(list(out.glob("reports/**/report.json"))) >= 5)
-        time.sleep(0.5)
+        wait_for(lambda out=out: delivered(out) >= 1584)
         service.send_signal(signal.SIGTERM)
         assert service.wait(timeout=30) == 0, (work / "log").read_text()[-2000:]
     done, undisturbed = results(tmp_path / "killed" / "out"), results(expected / "out")
     assert undisturbed["summary"]["counts"] == {"records": 800, "rows": 1584, "bad": 8, "late": 0}
     same(done, undisturbed)
+
+
+def test_a_baseline_may_be_added_between_two_starts(places):
+    captures, out = places
+    (captures / "a.jsonl").write_bytes(line(0.1, "a"))
+    known = settings_for(out, captures)
+    unknown = known.model_copy(update={"baseline": None})
+    first = Service(unknown, now=Clock(T0 + HOUR))
+    first.step()
+    first.close()
+    (captures / "b.jsonl").write_bytes(line(0.2, "b") + line(1.2, "c"))
+    second = Service(known, now=Clock(T0 + HOUR))
+    second.step()
+    second.close()
+    report = json.loads(next(out.glob("reports/**/report.json")).read_bytes())
+    assert report["counts"] == {"records": 2, "rows": 1, "bad": 1, "late": 0}
+
+
+def test_restarts_do_not_invent_windows_of_old_captures(places):
+    captures, out = places
+    (captures / "a.jsonl").write_bytes(line(0.1, "a"))
+    clock = Clock(T0 + 5000 * HOUR)
+    for _ in range(3):
+        service = Service(settings_for(out, captures), now=clock)
+        service.step()
+        clock.now += HOUR
+        service.step()
+        service.close()
+    assert reports(out) == {"00:00": ("Completed", 1)}
+
+
+def test_a_service_that_is_told_to_stop_does_so_between_two_files(places):
+    captures, out = places
+    for name in "abc":
+        (captures / f"{name}.jsonl").write_bytes(line(0.1, name))
+    stop = Event()
+    service = Service(settings_for(out, captures), stop, now=Clock(T0 + HOUR))
+    take = service._take
+    service._take = lambda *arguments: (take(*arguments), stop.set())  # type: ignore[method-assign]
+    service.step()
+    service.close()
+    assert service.host.totals.records == 1
+
+
+def test_a_service_leaves_a_foreign_directory_alone(places):
+    captures, out = places
+    out.mkdir()
+    (out / "index.html").write_text("mine")
+    with pytest.raises(StateError, match="did not make"):
+        Service(settings_for(out, captures), now=Clock(T0))
+    assert (out / "index.html").read_text() == "mine"
 
 
 def test_the_log_is_emptied_of_what_is_covered(places):
