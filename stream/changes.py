@@ -5,8 +5,11 @@ from typing import Any
 
 import msgspec
 
+from schemas.frame import Subject
+
 Changes = dict[str, bytes | None]  # None: the key is gone
 Stored = Mapping[str, bytes]
+Place = tuple[Subject, int]  # a window's subject and start
 
 
 def key(*parts: Any) -> str:
@@ -22,6 +25,11 @@ def parts(key: str) -> list[Any]:
     """The parts that `key` was made of."""
     found: list[Any] = msgspec.json.decode(key)
     return found
+
+
+def window_group(subject: Subject, start: int) -> str:
+    """The group of keys that belong to one window."""
+    return key(subject.endpoint, subject.variant, subject.model, start)
 
 
 class Tracker:

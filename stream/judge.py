@@ -13,15 +13,13 @@ from schemas.frame import Subject
 from schemas.report import Counts, Finding, Report, Status, Window
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
-from stream.changes import Changes, Stored, Tracker, key, parts
+from stream.changes import Changes, Place, Stored, Tracker, key, parts, window_group
 from stream.settings import WindowSettings
 from stream.watch import MEMORY, Partial, Progress, load_states
 
 MAX_EMPTY = (
     168  # a week of hours: windows without data reported in one gap; a longer one keeps the last of them
 )
-
-_Place = tuple[Subject, int]  # a window's subject and start
 
 
 class _Timeline(Struct):
@@ -47,7 +45,7 @@ class Judge:
         self._retention = milliseconds(windows.retention)
         self._monitors = monitors
         self._timelines: dict[Subject, _Timeline] = {}
-        self._dirty: set[_Place] = set()
+        self._dirty: set[Place] = set()
         self._tracker = Tracker()
         self.statuses: Counter[Status] = Counter()
 
@@ -132,13 +130,13 @@ class Judge:
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values."""
-        dirty: dict[str, Stored | None] = {_group(place): self._dump(place) for place in self._dirty}
+        dirty: dict[str, Stored | None] = {window_group(*place): self._dump(place) for place in self._dirty}
         progress = [(subject, t.watermarks, t.cursor) for subject, t in self._timelines.items()]
         dirty["about"] = {key("about"): msgspec.msgpack.encode((progress, dict(self.statuses)))}
         self._dirty.clear()
         return self._tracker.changes(dirty)
 
-    def _dump(self, place: _Place) -> Stored | None:
+    def _dump(self, place: Place) -> Stored | None:
         timeline, start = self._timelines[place[0]], place[1]
         partials, published = timeline.partials.get(start, {}), timeline.published.get(start, {})
         if not partials and not published:
@@ -147,11 +145,11 @@ class Judge:
         open_ = [number for number, partial in partials.items() if partial.states is not None]
         refused = [number for number, partial in partials.items() if partial.refused]
         head = (*place, counts, open_, refused, list(published.values()))
-        values = {key(_group(place)): msgspec.msgpack.encode(head)}
+        values = {key(window_group(*place)): msgspec.msgpack.encode(head)}
         for number, partial in partials.items():
             for monitor, state in (partial.states or {}).items():
                 for part, raw in state.dump().items():
-                    values[key(_group(place), number, monitor, part)] = raw
+                    values[key(window_group(*place), number, monitor, part)] = raw
         return values
 
     def restore(self, stored: Stored) -> None:
@@ -225,8 +223,3 @@ def _counted(partial: Partial) -> Counts:
     if not partial.refused:
         return counts
     return Counts(counts.records, 0, counts.bad, counts.records - counts.bad)
-
-
-def _group(place: _Place) -> str:
-    subject, start = place
-    return key(subject.endpoint, subject.variant, subject.model, start)

@@ -14,7 +14,7 @@ from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.report import Counts, Window
 from schemas.rows import NO_ROWS
-from stream.changes import Changes, Stored, Tracker, key, parts
+from stream.changes import Changes, Place, Stored, Tracker, key, parts, window_group
 from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings
 
@@ -67,9 +67,6 @@ class _Timeline(Struct):
     unsent: set[int] = set()
 
 
-_Place = tuple[Subject, int]  # a window's subject and start
-
-
 class Watch:
     """Window states of one partition.
 
@@ -89,7 +86,7 @@ class Watch:
         self._size, self._retention = self._timing.size, self._timing.retention
         self._monitors = monitors
         self._timelines: dict[Subject, _Timeline] = {}
-        self._dirty: set[_Place] = set()
+        self._dirty: set[Place] = set()
         self._tracker = Tracker()
         self.totals = Counts()
         self.reasons: Counter[str] = Counter()
@@ -166,14 +163,14 @@ class Watch:
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values."""
-        dirty: dict[str, Stored | None] = {_group(place): self._dump(place) for place in self._dirty}
+        dirty: dict[str, Stored | None] = {window_group(*place): self._dump(place) for place in self._dirty}
         watermarks = [(subject, timeline.watermark) for subject, timeline in self._timelines.items()]
         about = (self.totals, dict(self.reasons), watermarks)
         dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
         self._dirty.clear()
         return self._tracker.changes(dirty)
 
-    def _dump(self, place: _Place) -> Stored | None:
+    def _dump(self, place: Place) -> Stored | None:
         """A window's values: its counts, and each part of each monitor's state; None once it is forgotten."""
         timeline, start = self._timelines[place[0]], place[1]
         opened = timeline.open.get(start)
@@ -181,10 +178,10 @@ class Watch:
         if counts is None:
             return None
         head = (*place, counts, opened is not None, start not in timeline.unsent)
-        values = {key(_group(place)): msgspec.msgpack.encode(head)}
+        values = {key(window_group(*place)): msgspec.msgpack.encode(head)}
         for monitor, state in (opened.states if opened else {}).items():
             for part, raw in state.dump().items():
-                values[key(_group(place), monitor, part)] = raw
+                values[key(window_group(*place), monitor, part)] = raw
         return values
 
     def restore(self, stored: Stored) -> None:
@@ -231,8 +228,3 @@ def load_states(monitors: Sequence[Monitor], dumped: Mapping[str, Mapping[str, b
         else monitor.observe(NO_ROWS)
         for monitor in monitors
     }
-
-
-def _group(place: _Place) -> str:
-    subject, start = place
-    return key(subject.endpoint, subject.variant, subject.model, start)
