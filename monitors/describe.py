@@ -109,16 +109,12 @@ def suggest(described: Statistics) -> dict[str, Any]:
 def _suggest_feature(feature: FeatureStatistics, rows: int) -> dict[str, Any]:
     suggestion: dict[str, Any] = {"name": feature.name, "inferred_type": feature.inferred_type}
     numeric, text = feature.numerical_statistics, feature.string_statistics
-    present = 0
+    described = numeric if numeric is not UNSET else text
+    present = described.common.num_present if described is not UNSET else 0
+    suggestion["completeness"] = present / rows if rows else 0.0
     if numeric is not UNSET:
-        present = numeric.common.num_present
         suggestion["num_constraints"] = {"is_non_negative": numeric.min is not None and numeric.min >= 0}
-    elif text is not UNSET:
-        present = text.common.num_present
-        if text.distribution is not UNSET and text.distribution.categorical is not UNSET:
-            domains = [bucket.value for bucket in text.distribution.categorical.buckets]
-            suggestion["string_constraints"] = {"domains": domains}
-    completeness = present / rows if rows else 0.0
-    order = ("name", "inferred_type", "completeness", "num_constraints", "string_constraints")
-    suggestion["completeness"] = completeness
-    return {key: suggestion[key] for key in order if key in suggestion}
+    elif text is not UNSET and text.distribution is not UNSET and text.distribution.categorical is not UNSET:
+        domains = [bucket.value for bucket in text.distribution.categorical.buckets]
+        suggestion["string_constraints"] = {"domains": domains}
+    return suggestion

@@ -19,9 +19,8 @@ MAX_FRAME_BYTES = 900_000  # below a Kafka broker's default message limit of 1,0
 _SCHEMA = pa.schema([("data", pa.binary()), ("arrived", pa.timestamp("ms", "UTC")), ("line", pa.uint32())])
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 _MAGIC = b"\xff\xff\xff\xff"  # the continuation mark that opens every Arrow IPC stream
-_END = _MAGIC + bytes(
-    4
-)  # what closes it: Arrow reads a stream that is cut off before as one of fewer records
+# What closes it: Arrow reads a stream that is cut off before as one of fewer records.
+_END = _MAGIC + bytes(4)
 _OVERHEAD = 16  # bytes that a record takes beside its data: offset, arrival, line
 
 

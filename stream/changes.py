@@ -1,6 +1,6 @@
 """How a stage is stored: as small values under keys, and only those that changed since it last was."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -50,6 +50,21 @@ class Tracker:
                 changes.update(now)
                 self._groups[group] = set(now)
         return changes
+
+
+def grouped(stored: Stored) -> Iterator[tuple[str, bytes, dict[tuple[Any, ...], bytes]]]:
+    """Each group of what a stage has stored: its name, the value under that name alone, and the others by
+    the rest of their key."""
+    heads: dict[str, bytes] = {}
+    others: dict[str, dict[tuple[Any, ...], bytes]] = {}
+    for name, raw in stored.items():
+        group, *rest = parts(name)
+        if rest:
+            others.setdefault(group, {})[tuple(rest)] = raw
+        else:
+            heads[group] = raw
+    for group, raw in heads.items():
+        yield group, raw, others.get(group, {})
 
 
 def group_of(name: str) -> str:

@@ -13,9 +13,9 @@ from schemas.frame import Subject
 from schemas.report import Counts, Finding, Report, Status, Window
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
-from stream.changes import Changes, Place, Stored, Tracker, key, parts, window_group
+from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.settings import WindowSettings
-from stream.watch import MEMORY, Partial, Progress, load_states
+from stream.watch import MEMORY, Dumped, Partial, Progress, load_states
 
 MAX_EMPTY = (
     168  # a week of hours: windows without data reported in one gap; a longer one keeps the last of them
@@ -155,18 +155,11 @@ class Judge:
     def restore(self, stored: Stored) -> None:
         """Take up what checkpoints have stored so far."""
         self._tracker = Tracker(stored)
-        states: dict[tuple[str, int], dict[str, dict[str, bytes]]] = {}
-        for name, raw in stored.items():
-            group, *rest = parts(name)
-            if rest:
-                number, monitor, part = rest
-                states.setdefault((group, number), {}).setdefault(monitor, {})[part] = raw
-        for name, raw in stored.items():
-            group, *rest = parts(name)
+        for group, raw, states in grouped(stored):
             if group == "about":
                 self._restore_about(raw)
-            elif not rest:
-                self._restore_window(group, raw, states)
+            else:
+                self._restore_window(raw, states)
 
     def _restore_about(self, raw: bytes) -> None:
         progress, statuses = msgspec.msgpack.decode(
@@ -177,9 +170,7 @@ class Judge:
             timeline = self._timelines.setdefault(subject, _Timeline())
             timeline.watermarks, timeline.cursor = watermarks, cursor
 
-    def _restore_window(
-        self, group: str, raw: bytes, states: Mapping[tuple[str, int], Mapping[str, Mapping[str, bytes]]]
-    ) -> None:
+    def _restore_window(self, raw: bytes, states: Dumped) -> None:
         subject, start, counts, open_, refused, published = msgspec.msgpack.decode(
             raw, type=tuple[Subject, int, dict[int, Counts], list[int], list[int], list[Report]]
         )
@@ -188,7 +179,8 @@ class Judge:
         for number, counted in counts.items():
             loaded: dict[str, Any] | None = None
             if number in open_:
-                loaded = load_states(self._monitors(subject), states.get((group, number), {}))
+                own = {tuple(place): part for (of, *place), part in states.items() if of == number}
+                loaded = load_states(self._monitors(subject), own)
             partial = Partial(subject, window, number, counted, loaded, number in refused)
             timeline.partials.setdefault(start, {})[number] = partial
         if published:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
@@ -10,33 +11,36 @@ from numpy.typing import NDArray
 
 from schemas.decode import Decoded
 from schemas.report import Counts
-from schemas.rows import Rows
+from schemas.rows import NO_ROWS, Rows
 from schemas.times import milliseconds
 from stream.settings import WindowSettings
 
 BEFORE_ALL = -(2**62)  # a watermark before any record; far enough from the limit to subtract from
-_NONE = np.empty(0, np.int64)
 
 
 class Placed(Struct, frozen=True):
     """A batch laid out in time, by record: the start of its window (ms), whether that window was final
-    before the record came, and whether the record, being readable, is late for it."""
+    before the record came, and whether the record could not be read."""
 
     start: NDArray[np.int64]
     final: NDArray[np.bool_]
-    late: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
     watermark: int
+
+    @property
+    def late(self) -> NDArray[np.bool_]:
+        """Which records could be read and came too late."""
+        return self.final & ~self.bad
 
     def counts(self, decoded: Decoded) -> dict[int, Counts]:
         """What became of the batch's records, by start of window."""
         rows = np.zeros(len(decoded), np.int64)
         for table in decoded.tables:
             rows += np.bincount(table.record, minlength=len(decoded))
-        rows[self.late] = 0
-        bad = np.zeros(len(decoded), np.int64)
-        bad[list(decoded.bad)] = 1
+        late = self.late
+        rows[late] = 0
         found, place = np.unique(self.start, return_inverse=True)
-        weights = (np.ones(len(decoded)), rows, bad, self.late)
+        weights = (np.ones(len(decoded)), rows, self.bad, late)
         sums = [np.bincount(place, weights=w, minlength=len(found)).astype(np.int64) for w in weights]
         return {
             start: Counts(*counted)
@@ -52,7 +56,7 @@ class Placed(Struct, frozen=True):
             if error.width is not None and not self.final[index]:
                 misfits.setdefault(int(self.start[index]), Counter())[error.width] += 1
         for start, widths in misfits.items():
-            yield start, Rows(pa.table({}), _NONE, _NONE, misfits=widths)
+            yield start, msgspec.structs.replace(NO_ROWS, misfits=widths)
 
     def _split(self, table: Rows) -> Iterator[tuple[int, Rows]]:
         start = self.start[table.record]
@@ -97,4 +101,4 @@ class Timing(Struct, frozen=True):
         start = times // self.size * self.size
         final = start + self.size + self.retention <= reached[:-1]
         after = max(int(reached[-1]), decoded.frame.complete_until or BEFORE_ALL)
-        return Placed(start, final, final & ~bad, after)
+        return Placed(start, final, bad, after)

@@ -93,7 +93,7 @@ class Service:
             except SourceError as error:
                 self._complain(place, str(error))
         new = (file for file in files if self._positions.get(file.path, Position()).size != file.size)
-        return sorted(new, key=lambda file: (file.hour, file.path))
+        return sorted(new, key=CaptureFile.order)
 
     def _take(self, file: CaptureFile, arrived: int) -> None:
         at = self._positions.get(file.path, Position())

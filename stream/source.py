@@ -42,6 +42,10 @@ class CaptureFile(Struct, frozen=True):
         """Path without what says that it is compressed."""
         return self.path.removesuffix(".gz")
 
+    def order(self) -> tuple[str, str]:
+        """What files are read in the order of: by hour, those without one first, then by path."""
+        return self.hour, self.path
+
     @property
     def whole_only(self) -> bool:
         """Whether it cannot be read before it is complete: compressed, or one JSON document."""
@@ -70,7 +74,7 @@ def find(places: Iterable[str], default: Subject) -> list[CaptureFile]:
             endings = ", ".join(f"*{ending}" for ending in _ENDINGS)
             raise SourceError(f"{place}: no capture files ({endings}, each also .gz)")
         found.update((file.path, file) for file in files)
-    return sorted(found.values(), key=lambda file: (file.hour, file.path))
+    return sorted(found.values(), key=CaptureFile.order)
 
 
 def _files(place: str, default: Subject) -> Iterator[CaptureFile]:

@@ -14,7 +14,7 @@ from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.report import Counts, Window
 from schemas.rows import NO_ROWS
-from stream.changes import Changes, Place, Stored, Tracker, key, parts, window_group
+from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings
 
@@ -50,6 +50,9 @@ class Watched(Struct, frozen=True):
     late: NDArray[np.bool_]
     partials: Sequence[Partial]
     progress: Progress
+
+
+Dumped = Mapping[tuple[Any, ...], bytes]  # parts of states, by monitor and part
 
 
 class _Open(Struct):
@@ -187,17 +190,11 @@ class Watch:
     def restore(self, stored: Stored) -> None:
         """Take up what checkpoints have stored so far."""
         self._tracker = Tracker(stored)
-        states: dict[str, dict[str, dict[str, bytes]]] = {}
-        for name, raw in stored.items():
-            group, *rest = parts(name)
-            if rest:
-                states.setdefault(group, {}).setdefault(rest[0], {})[rest[1]] = raw
-        for name, raw in stored.items():
-            group, *rest = parts(name)
+        for group, raw, states in grouped(stored):
             if group == "about":
                 self._restore_about(raw)
-            elif not rest:
-                self._restore_window(raw, states.get(group, {}))
+            else:
+                self._restore_window(raw, states)
 
     def _restore_about(self, raw: bytes) -> None:
         totals, reasons, watermarks = msgspec.msgpack.decode(
@@ -207,7 +204,7 @@ class Watch:
         for subject, watermark in watermarks:
             self._timelines.setdefault(subject, _Timeline()).watermark = watermark
 
-    def _restore_window(self, raw: bytes, states: Mapping[str, Mapping[str, bytes]]) -> None:
+    def _restore_window(self, raw: bytes, states: Dumped) -> None:
         subject, start, counts, is_open, sent = msgspec.msgpack.decode(
             raw, type=tuple[Subject, int, Counts, bool, bool]
         )
@@ -220,11 +217,10 @@ class Watch:
             timeline.unsent.add(start)
 
 
-def load_states(monitors: Sequence[Monitor], dumped: Mapping[str, Mapping[str, bytes]]) -> dict[str, Any]:
-    """States of `monitors` from what was stored; one that is new since then begins empty."""
-    return {
-        monitor.name: monitor.load(dumped[monitor.name])
-        if monitor.name in dumped
-        else monitor.observe(NO_ROWS)
-        for monitor in monitors
-    }
+def load_states(monitors: Sequence[Monitor], dumped: Dumped) -> dict[str, Any]:
+    """States of `monitors` from what was stored of them, by monitor and part; one that is new since then
+    begins empty."""
+    stored: dict[str, dict[str, bytes]] = {}
+    for (monitor, part), raw in dumped.items():
+        stored.setdefault(monitor, {})[part] = raw
+    return {m.name: m.load(stored[m.name]) if m.name in stored else m.observe(NO_ROWS) for m in monitors}
