@@ -37,14 +37,10 @@ class FeatureState(Struct, frozen=True):
         """
         if isinstance(column, pa.ChunkedArray):
             column = column.combine_chunks()
-        column = _plain(column.drop_null()).drop_null()  # a dictionary may hold nulls of its own
-        if pa.types.is_integer(column.type):
-            values = np.asarray(column.cast(pa.float64(), safe=False))  # rounded beyond 2**53, as AWS's are
-            return cls._of_numbers(values, TypeCounts(integral=len(column)))
-        if pa.types.is_floating(column.type):
-            values = np.asarray(column.cast(pa.float64()))
-            values = values[np.isfinite(values)]  # in a typed file NaN is how a missing value is written
-            return cls._of_numbers(values, TypeCounts(fractional=len(values)))
+        if not _is_number(column.type):
+            column = _plain(column.drop_null()).drop_null()  # a dictionary may hold nulls of its own
+        if _is_number(column.type):
+            return cls._of_numbers(column)
         if pa.types.is_boolean(column.type):
             as_text = column.cast(pa.string())
             return cls(TypeCounts(boolean=len(column)), categories=Categories.of(as_text))
@@ -57,8 +53,11 @@ class FeatureState(Struct, frozen=True):
         return cls(types, Moments.of(numbers), Quantiles.of(numbers), Categories.of(shown))
 
     @classmethod
-    def _of_numbers(cls, values: NDArray[np.float64], types: TypeCounts) -> "FeatureState":
-        return cls(types, Moments.of(values), Quantiles.of(values))
+    def _of_numbers(cls, column: pa.Array) -> "FeatureState":
+        values = _ascending(column)
+        whole = pa.types.is_integer(column.type)
+        types = TypeCounts(integral=len(values)) if whole else TypeCounts(fractional=len(values))
+        return cls(types, Moments.of(values), Quantiles.of_sorted(values))
 
     def merge(self, other: "FeatureState") -> "FeatureState":
         """Combine two disjoint samples; neither is changed."""
@@ -95,15 +94,26 @@ class FeatureState(Struct, frozen=True):
 _Dumped = tuple[TypeCounts, Moments, bytes, dict[str, int] | bytes]
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _ascending(column: pa.Array) -> NDArray[np.float64]:
+    """The numbers of a column in order, those beyond 2**53 rounded, as AWS's are.
+
+    In a typed file NaN is how a missing value is written; here it is the way of a null too, and sorts last.
+    """
+    values = np.sort(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+    return values[np.searchsorted(values, -np.inf, "right") : np.searchsorted(values, np.inf, "left")]
+
+
 def _plain(column: pa.Array) -> pa.Array:
     """Types that a Parquet file may bring, as numbers or text."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64())
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        return column
-    if pa.types.is_boolean(column.type) or pa.types.is_string(column.type):
+    if _is_number(column.type) or pa.types.is_boolean(column.type) or pa.types.is_string(column.type):
         return column
     if pa.types.is_nested(column.type):
         return pa.array([msgspec.json.encode(value).decode() for value in column.to_pylist()], pa.string())
