@@ -22,9 +22,17 @@ _NUMBER = {
     pa.int64(): r"^-?\d+$",
     pa.float64(): r"^[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$",
 }
+_JSON_NUMBER = {
+    pa.int64(): r"^-?(?:0|[1-9]\d*)$",
+    pa.float64(): r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$",
+}
 # What Arrow's CSV reader takes for a number and the two expressions above do not: blanks around it, a point
 # at either end, hexadecimal. One look at the whole text is cheaper than one at every value.
 _LENIENT = r'(?:^|[,"\n])(?:[ \t]+[-+.0-9]|[-+]?\.|0[xX])|[0-9.][ \t]+[,"\n]|[0-9]\.[,"\neE]'
+
+Text = bytes | bytearray
+
+_BLOCK = 1 << 16  # bytes looked at together: they stay in the processor's nearest cache
 
 
 class Column(Struct, frozen=True):
@@ -55,25 +63,32 @@ class Column(Struct, frozen=True):
         text = pc.coalesce(self.values.cast(_TEXT), other.values.cast(_TEXT))
         return Column(text, self.wanted, np.where(missing, theirs, mine))
 
+    def only(self, rows: NDArray[np.int64]) -> "Column":
+        """The same of some rows."""
+        odd = None if self.odd is None else self.odd[rows]
+        return Column(self.values.take(pa.array(rows)), self.wanted, odd)
+
     def take(self, rows: NDArray[np.int64]) -> pa.Array:
         """The values of some rows, typed where all of those fit."""
         values = self.values.take(pa.array(rows))
         return values if self.odd is None or self.odd[rows].any() else values.cast(self.wanted)
 
 
-def fits(text: pa.Array, wanted: pa.DataType) -> NDArray[np.bool_]:
+def fits(
+    text: pa.Array, wanted: pa.DataType, numbers: Mapping[pa.DataType, str] = _NUMBER
+) -> NDArray[np.bool_]:
     """Which values of `text` are numbers that a column of type `wanted` can hold; a missing value fits.
 
     >>> fits(pa.array(["1", "0x1", None, "1.5", "NaN"]), pa.float64()).tolist()
     [True, False, True, True, False]
     """
-    looks = pc.match_substring_regex(text, _NUMBER[wanted])
+    looks = pc.match_substring_regex(text, numbers[wanted])
     fitting = np.array(looks.fill_null(False))
-    numbers = text.filter(looks)
+    found = text.filter(looks)
     if wanted == pa.float64():
-        fitting[fitting] = np.isfinite(np.asarray(numbers.cast(wanted)))
+        fitting[fitting] = np.isfinite(np.asarray(found.cast(wanted)))
     else:
-        fitting[fitting] = [_is_int64(number) for number in numbers.to_pylist()]
+        fitting[fitting] = [_is_int64(number) for number in found.to_pylist()]
     fitting[np.asarray(text.is_null())] = True
     return fitting
 
@@ -111,10 +126,10 @@ def columns_of(sides: list[Side], names: list[str], layout: Layout) -> dict[str,
     return _json_columns([row for side in sides for row in side.json or ()], names, layout)
 
 
-def csv_columns(text: bytes, names: list[str], layout: Layout) -> dict[str, Column]:
+def csv_columns(text: Text, names: list[str], layout: Layout) -> dict[str, Column]:
     """Parse all payloads as one CSV, a newline behind each row; where a value does not fit its type, all are
     read again as text."""
-    types = {name: _type(name, layout) for name in names}
+    types = {name: type_of(name, layout) for name in names}
     table = _read_typed(text, types)
     if table is not None:
         return {name: Column(table[name].combine_chunks(), wanted) for name, wanted in types.items()}
@@ -122,11 +137,12 @@ def csv_columns(text: bytes, names: list[str], layout: Layout) -> dict[str, Colu
     return {name: Column.of_text(table[name].combine_chunks(), wanted) for name, wanted in types.items()}
 
 
-def _type(name: str, layout: Layout) -> pa.DataType:
+def type_of(name: str, layout: Layout) -> pa.DataType:
+    """The type of a column's values, as far as they fit it."""
     return ARROW.get(layout.columns.get(name, "String"), _TEXT)
 
 
-def _read_typed(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table | None:
+def _read_typed(text: Text, types: Mapping[str, pa.DataType]) -> pa.Table | None:
     """The table, or None when a value may be no number by our rules."""
     numbers = any(wanted in _NUMBER for wanted in types.values())
     if numbers and not _strict(text) and _found(text, _LENIENT):
@@ -143,23 +159,63 @@ def _finite(column: pa.ChunkedArray) -> bool:
     return pc.all(pc.is_finite(column), min_count=0).as_py() is not False
 
 
-def _strict(text: bytes) -> bool:
+def _strict(text: Text) -> bool:
     """Whether there is plainly nothing for _LENIENT to find: no blank, no x, digits around every point."""
-    byte = np.frombuffer(text, np.uint8)
-    if b" " in text or b"\t" in text or ((byte | 0x20) == ord("x")).any():
+    if any(mark in text for mark in (b" ", b"\t", b"x", b"X")) or text.startswith(b"."):
         return False
+    byte = np.frombuffer(text, np.uint8)
+    blocks = range(0, len(byte), _BLOCK)
+    return not any(_lonely_point(byte[at : at + _BLOCK + 2]) for at in blocks)
+
+
+def _lonely_point(byte: NDArray[np.uint8]) -> bool:
+    """Whether a point, but for the first and last byte, stands without a digit on either side."""
     digit = (byte - ord("0")) < 10  # unsigned: what is below "0" is far above 10
-    lonely = (byte[1:-1] == ord(".")) & ~(digit[:-2] & digit[2:])
-    return bool(byte[0] != ord(".") and not lonely.any())
+    return bool(((byte[1:-1] == ord(".")) & ~(digit[:-2] & digit[2:])).any())
 
 
-def _found(text: bytes, pattern: str) -> bool:
+def _found(text: Text, pattern: str) -> bool:
     offsets = pa.array([0, len(text)], pa.int64()).buffers()[1]
     whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
     return bool(pc.match_substring_regex(whole, pattern)[0].as_py())
 
 
-def _read_csv(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
+def json_numbers(text: Text, types: Mapping[str, pa.DataType]) -> tuple[list[pa.Array], NDArray[np.bool_]]:
+    """Numbers as JSON writes them, in lines of comma-separated values: a column each, and which lines hold
+    nothing but such numbers and `null`. What stands in the other lines is missing."""
+    if _strict(text) and _plain_json(text):
+        try:
+            columns = _read_csv(text, types, null="null").columns
+        except pa.ArrowInvalid:
+            columns = []
+        if columns and all(_finite(c) for c in columns if pa.types.is_floating(c.type)):
+            return [column.combine_chunks() for column in columns], np.ones(len(columns[0]), np.bool_)
+    texts = _read_csv(text, dict.fromkeys(types, _TEXT), null="null")
+    columns, good = [], np.ones(len(texts), np.bool_)
+    for name, wanted in types.items():
+        column = texts[name].combine_chunks()
+        fitting = fits(column, wanted, _JSON_NUMBER)
+        columns.append(pc.if_else(pa.array(fitting), column, None).cast(wanted))
+        good &= fitting
+    return columns, good
+
+
+def _plain_json(text: Text) -> bool:
+    """Whether there is plainly no number that JSON would not write so: no sign +, no zero before a digit."""
+    byte = np.frombuffer(text, np.uint8)
+    blocks = range(0, len(byte), _BLOCK)
+    return b"+" not in text and not any(_leading_zero(byte[max(at - 2, 0) : at + _BLOCK]) for at in blocks)
+
+
+def _leading_zero(byte: NDArray[np.uint8]) -> bool:
+    """Whether a zero that begins a number stands before another digit."""
+    digit = (byte - ord("0")) < 10
+    zero = (byte[:-1] == ord("0")) & digit[1:]
+    zero[1:] &= ~digit[:-2] & (byte[:-2] != ord("."))
+    return bool(zero.any())
+
+
+def _read_csv(text: Text, types: Mapping[str, pa.DataType], null: str = "") -> pa.Table:
     return pyarrow.csv.read_csv(
         pa.py_buffer(text),
         read_options=pyarrow.csv.ReadOptions(
@@ -167,7 +223,11 @@ def _read_csv(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
         ),
         parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=False, newlines_in_values=b'"' in text),
         convert_options=pyarrow.csv.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+            column_types=types,
+            null_values=[null],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            check_utf8=False,  # it is: it was JSON before
         ),
     )
 
@@ -179,7 +239,7 @@ def _json_columns(rows: list[payload.Row], names: list[str], layout: Layout) -> 
     values = {name: [row.named.get(name) for row in rows] for name in every}
     for place, name in enumerate(names):
         values[name] = [row.placed[place] for row in rows]
-    return {name: _json_column(column, _type(name, layout)) for name, column in values.items()}
+    return {name: _json_column(column, type_of(name, layout)) for name, column in values.items()}
 
 
 def _json_column(values: list[Any], wanted: pa.DataType) -> Column:

@@ -2,9 +2,10 @@
 
 Captures of one endpoint are the same bytes but for payloads, ids and times. One record, read in full, shows
 where those stand. In all others the same places are found by their quotation marks, and every byte between
-them is compared. A record that differs in any other byte, holds an escape, or is not plain text is left to
-the general way, so both ways give the same result.
+them is compared. What differs in any other byte is left to the general way, so both give the same result.
 """
+
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,12 @@ import pyarrow.compute as pc
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas import capture
+from schemas import capture, spans
 from schemas.capture import CaptureRecord
 from schemas.errors import BadRecord
+from schemas.spans import Bytes, Places
 
-_QUOTE, _ESCAPE, _FIRST_PRINTABLE, _PAST_ASCII = 0x22, 0x5C, 0x20, 0x80
+_QUOTE, _FIRST_PRINTABLE, _PAST_ASCII = 0x22, 0x20, 0x80
 _VARIABLE = {  # path of a value that may differ from record to record
     ("captureData", "endpointInput", "data"): "input",
     ("captureData", "endpointOutput", "data"): "output",
@@ -24,29 +26,40 @@ _VARIABLE = {  # path of a value that may differ from record to record
     ("eventMetadata", "inferenceId"): "inference_id",
     ("eventMetadata", "inferenceTime"): "time",
 }
+_TAIL = 8  # bytes before a value by which its beginning is known
+_NOT_PLAIN = r'["\\]'
 
 
 class Template(Struct, frozen=True):
     """What the records of one form have in common.
 
-    `constants` are the bytes between the variable values, one more than there are of those; `marks` says
-    for each value which quotation mark of the record opens it.
+    `constants` are the bytes between the variable values, one more than there are of those; `samples` are
+    the values in the record that it was learned from. `escapes`: values may hold escaped quotation marks.
     """
 
     constants: list[bytes]
     names: list[str]
-    marks: list[int]
-    quotes: int
+    samples: list[bytes]
+    escapes: bool
+
+    @property
+    def longest(self) -> int:
+        """The value that is not searched for: what is left when all others are found."""
+        return max(range(len(self.samples)), key=lambda i: len(self.samples[i]))
 
 
 class Matched(Struct, frozen=True):
-    """Records that fit a template: their indices, the text of the whole batch, and in it the edges of
-    constants and values in turn, shape (records, constants + values + 1)."""
+    """Records that fit a template: their indices, the text of the whole batch, and in it the spans of their
+    values, shape (records, values, 2).
+
+    A value is what stands between bytes that are as they must be. That it holds no quotation mark and no
+    escape of its own is for its reader to see to: `plain` tells.
+    """
 
     template: Template
-    record: NDArray[np.int64]
-    text: NDArray[np.uint8]
-    edges: NDArray[np.int64]
+    record: Places
+    text: Bytes
+    places: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.record)
@@ -55,7 +68,7 @@ class Matched(Struct, frozen=True):
         """Only some of the records."""
         if which.all():
             return self
-        return Matched(self.template, self.record[which], self.text, self.edges[which])
+        return Matched(self.template, self.record[which], self.text, self.places[which])
 
     def has(self, name: str) -> bool:
         """Whether the records hold such a value."""
@@ -63,47 +76,76 @@ class Matched(Struct, frozen=True):
 
     def span(self, name: str) -> NDArray[np.int64]:
         """Where the value begins and ends, shape (records, 2)."""
-        place = 2 * self.template.names.index(name) + 1
-        return self.edges[:, place : place + 2]
+        return self.places[:, self.template.names.index(name)]
 
     def values(self, name: str) -> pa.StringArray:
         """The value of each record."""
-        return _cut(pa.py_buffer(self.text), self.span(name)).view(pa.string())
+        return spans.cut(self.text, self.span(name)).view(pa.string())
 
-    def lines(self, name: str) -> bytes:
-        """The values one behind the other, each with a newline where its closing quotation mark was."""
-        text, span = self.text.copy(), self.span(name)
-        text[span[:, 1]] = ord("\n")
-        joined: bytes = _cut(pa.py_buffer(text), span + np.array([0, 1])).buffers()[2].to_pybytes()
-        return joined
+    def lines(self, names: list[str]) -> bytearray:
+        """The values with these names, in this order, as lines of comma-separated values."""
+        places = sorted(map(self.template.names.index, names))
+        order = [places.index(self.template.names.index(name)) for name in names]
+        return spans.joined(self.text, self.places[:, places], order)
 
 
 def learn(record: bytes) -> Template | None:
-    """The template of a record with a CSV input and output; None when it has no such form."""
+    """The template of a record with an input and an output; None when it has no such form."""
     try:
         parsed = capture.parse(record)
     except BadRecord:
         return None
-    if b"\\" in record or not _both_csv(parsed):
+    data = parsed.capture_data
+    if data.batch_transform_output or not (data.endpoint_input and data.endpoint_output):
         return None
-    marks = [at for at, byte in enumerate(record) if byte == _QUOTE]
-    found = sorted((open_, name) for name, open_ in _places(record, marks).items())
+    marks = _marks(record)
+    found = sorted((open_, name) for name, open_ in _open_marks(record, marks).items())
     edges = [0]
     for open_, _ in found:
         edges += [marks[open_] + 1, marks[open_ + 1]]
     edges.append(len(record))
-    constants = [record[edges[i] : edges[i + 1]] for i in range(0, len(edges), 2)]
-    template = Template(constants, [name for _, name in found], [open_ for open_, _ in found], len(marks))
-    values = {
-        name: record[marks[open_] + 1 : marks[open_ + 1]].decode("utf-8", "replace") for open_, name in found
-    }
-    return template if values == _values(parsed) else None
+    pieces = [record[a:b] for a, b in pairwise(edges)]
+    template = Template(pieces[::2], [name for _, name in found], pieces[1::2], b"\\" in record)
+    return _without_line_ends(template) if _unescaped(template) == _values(parsed) else None
 
 
-def _both_csv(parsed: CaptureRecord) -> bool:
-    data = parsed.capture_data
-    sides = (data.endpoint_input, data.endpoint_output)
-    return data.batch_transform_output is None and all(s is not None and s.encoding == "CSV" for s in sides)
+def _marks(record: bytes) -> list[int]:
+    """The quotation marks that open and close the strings of a JSON text."""
+    marks: list[int] = []
+    at = record.find(b'"')
+    while at >= 0:
+        marks.append(at)
+        at = record.find(b'"', at + 1)
+        while at >= 0 and len(marks) % 2 and record[at - 1 : at] == b"\\":
+            at = record.find(b'"', at + 1)
+    return marks
+
+
+def _unescaped(template: Template) -> dict[str, str] | None:
+    """The values learned, read as the simplest of JSON strings: nothing but quotation marks is escaped, and a
+    line's end behind a payload."""
+    if any(b"\\" in constant for constant in template.constants):
+        return None
+    values = {}
+    for name, sample in zip(template.names, template.samples, strict=True):
+        end = _line_end(sample)
+        text = sample.removesuffix(end).replace(b'\\"', b'"').decode("utf-8", "replace")
+        if "\\" in text:
+            return None
+        values[name] = text + end.decode().replace("\\r", "\r").replace("\\n", "\n")
+    return values
+
+
+def _line_end(sample: bytes) -> bytes:
+    return next((end for end in (b"\\r\\n", b"\\n") if sample.endswith(end)), b"")
+
+
+def _without_line_ends(template: Template) -> Template:
+    """A line's end behind a payload says nothing: it is counted to the constant that follows."""
+    ends = [_line_end(sample) for sample in template.samples]
+    samples = [sample.removesuffix(end) for sample, end in zip(template.samples, ends, strict=True)]
+    constants = [end + constant for end, constant in zip((b"", *ends), template.constants, strict=True)]
+    return Template(constants, template.names, samples, any(b"\\" in sample for sample in samples))
 
 
 def _values(parsed: CaptureRecord) -> dict[str, str]:
@@ -120,7 +162,7 @@ def _values(parsed: CaptureRecord) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _places(record: bytes, marks: list[int]) -> dict[str, int]:
+def _open_marks(record: bytes, marks: list[int]) -> dict[str, int]:
     """For each variable value the number of the quotation mark that opens it."""
     places: dict[str, int] = {}
     path: list[str] = []
@@ -145,25 +187,52 @@ def match(template: Template, records: pa.BinaryArray) -> Matched | None:
     """The records that fit; None when none does, or when the batch holds bytes that need a closer look."""
     n = len(records)
     offsets = np.frombuffer(records.buffers()[1], np.int32)[records.offset : records.offset + n + 1]
-    first, last = int(offsets[0]), int(offsets[-1])
-    text = np.frombuffer(records.buffers()[2], np.uint8)[first:last] if last > first else _NOTHING
-    ends = offsets.astype(np.int64) - first
-    if not len(text) or text.min() < _FIRST_PRINTABLE:
+    begin, stop = int(offsets[0]), int(offsets[-1])
+    if begin == stop:
         return None
-    if text.max() >= _PAST_ASCII and not _is_utf8(text):
+    text = np.frombuffer(records.buffers()[2], np.uint8)[begin:stop]
+    if text.min() < _FIRST_PRINTABLE or (text.max() >= _PAST_ASCII and not _is_utf8(text)):
         return None
-    quotes = np.flatnonzero(text == _QUOTE)
-    bounds = np.searchsorted(quotes, ends)
-    fits = np.diff(bounds) == template.quotes
-    if (escapes := np.flatnonzero(text == _ESCAPE)).size:
-        fits[np.searchsorted(ends, escapes, side="right") - 1] = False
-    return _verify(template, text, quotes, bounds[:-1], ends, fits)
+    ends = offsets.astype(np.int64) - begin
+    places = _places(template, text, ends)
+    fits = (places[:, :, 0] <= places[:, :, 1]).all(axis=1)
+    starts = np.concatenate((ends[:-1, None], places[:, :, 1]), axis=1)
+    for number, constant in enumerate(template.constants):
+        fits &= spans.same(text, starts[:, number], constant)
+    record = np.flatnonzero(fits)
+    return (
+        Matched(template, record, text, places if len(record) == n else places[record])
+        if len(record)
+        else None
+    )
 
 
-_NOTHING = np.empty(0, np.uint8)
+def _places(template: Template, text: Bytes, ends: Places) -> NDArray[np.int64]:
+    """Where the values of each record stand: from both of its ends, what lies beside the longest is found."""
+    sizes = [len(constant) for constant in template.constants]
+    room = [2 * len(sample) + 32 for sample in template.samples]
+    longest = template.longest
+    places = np.empty((len(ends) - 1, len(room), 2), np.int64)
+    at = ends[:-1]
+    for number in range(longest):
+        places[:, number, 0] = at + sizes[number]
+        mark = template.constants[number + 1][0]
+        at = spans.first(text, places[:, number, 0], mark, room[number], template.escapes)
+        places[:, number, 1] = at
+    places[:, longest, 0] = at + sizes[longest]
+    at = ends[1:]
+    for number in range(len(room) - 1, longest, -1):
+        places[:, number, 1] = at - sizes[number + 1]
+        at = places[:, number, 1] - len(template.samples[number])
+        before = template.constants[number][-_TAIL:]
+        if not spans.same(text, at - len(before), before).all():  # most ids and times are as long as it
+            at = spans.last(text, places[:, number, 1], _QUOTE, room[number], template.escapes) + 1
+        places[:, number, 0] = at
+    places[:, longest, 1] = at - sizes[longest + 1]
+    return places
 
 
-def _is_utf8(text: NDArray[np.uint8]) -> bool:
+def _is_utf8(text: Bytes) -> bool:
     try:
         pa.array([text.tobytes()], pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
@@ -171,41 +240,10 @@ def _is_utf8(text: NDArray[np.uint8]) -> bool:
     return True
 
 
-def _verify(
-    template: Template,
-    text: NDArray[np.uint8],
-    quotes: NDArray[np.int64],
-    first_quote: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    fits: NDArray[np.bool_],
-) -> Matched | None:
-    """Cut records into constants and values, and keep those whose constants are all as they must be."""
-    record = np.flatnonzero(fits)
-    if not len(record):
-        return None
-    opening = first_quote[record][:, None] + np.array(template.marks)
-    edges = np.empty((len(record), 2 * len(template.marks) + 2), np.int64)
-    edges[:, 0], edges[:, -1] = ends[record], ends[record + 1]
-    edges[:, 1:-1:2] = quotes[opening] + 1
-    edges[:, 2:-1:2] = quotes[opening + 1]
-    sizes = np.array([len(constant) for constant in template.constants])
-    alike = ((edges[:, 1::2] - edges[:, ::2]) == sizes).all(axis=1)
-    if not alike.all():
-        record, edges = record[alike], edges[alike]
-    buffer = pa.py_buffer(text)
-    for place, constant in enumerate(template.constants):
-        if not len(record):
-            return None
-        same = np.asarray(pc.equal(_cut(buffer, edges[:, 2 * place : 2 * place + 2]), constant))
-        if not same.all():
-            record, edges = record[same], edges[same]
-    if not len(record):
-        return None
-    return Matched(template, record, text, edges)
-
-
-def _cut(text: pa.Buffer, spans: NDArray[np.int64]) -> pa.BinaryArray:
-    """The bytes of `text` in `spans`, shape (spans, 2), ascending, as an array with a buffer of its own."""
-    offsets = np.ascontiguousarray(spans, np.int32).ravel()
-    pieces = pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), text])
-    return pieces.take(pa.array(np.arange(0, len(offsets), 2)))
+def plain(values: pa.Array) -> NDArray[np.bool_]:
+    """Which of these values hold neither a quotation mark nor an escape. `values` has its own buffer."""
+    buffer = values.buffers()[2]
+    text = buffer.to_pybytes() if buffer else b""
+    if b'"' not in text and b"\\" not in text:
+        return np.ones(len(values), np.bool_)
+    return ~np.asarray(pc.match_substring_regex(values, _NOT_PLAIN))

@@ -41,40 +41,103 @@ def plain(index: int, given: str = "34,north", output: str = "0.5", time: str = 
     return capture(given, output, event_id=f"e{index}", time=time).replace(b'": ', b'":').replace(b", ", b",")
 
 
+def json_plain(index: int, age: str = "34", city: str = '"north"', score: str = "0.5") -> bytes:
+    """The same with JSON payloads; cells are JSON text."""
+    given = f'{{"age": {age}, "city": {city}}}'
+    return capture(given, f'{{"score": {score}}}', encoding="JSON", event_id=f"e{index}")
+
+
+def csv_in_json_out(index: int, given: str, score: str) -> bytes:
+    output = {"data": f'{{"predictions": [{{"score": {score}}}]}}', "encoding": "JSON"}
+    return capture(given, output, event_id=f"e{index}")
+
+
+def changed(draw, record: bytes, other: bytes) -> bytes:
+    """A record damaged, or another where one of its form was expected; most stay as they are."""
+    change = draw(st.sampled_from(["none"] * 10 + ["byte", "cut", "key", "other", "ctl", "escape"]))
+    if change == "byte":
+        at = draw(st.integers(0, len(record) - 1))
+        return record[:at] + draw(st.binary(min_size=1, max_size=1)) + record[at + 1 :]
+    if change == "cut":
+        return record[: draw(st.integers(0, len(record)))]
+    if change == "key":
+        return record.replace(b'"eventVersion"', b'"more":1,"eventVersion"')
+    if change == "ctl":
+        return record.replace(b"north", b"no\trth")
+    if change == "escape":
+        return record.replace(b'"e', b'"\\u0065')
+    return other if change == "other" else record
+
+
 @st.composite
 def batches(draw):
     """Records of one form, some of them damaged or different in some place."""
-    n = draw(st.integers(1, 24))
     records = []
-    for i in range(n):
-        record = plain(i, f"{draw(cells)},{draw(cells)}", draw(cells))
-        change = draw(
+    for i in range(draw(st.integers(1, 24))):
+        other = draw(
             st.sampled_from(
-                ["none"] * 12 + ["byte", "cut", "key", "rows", "width", "blank", "time", "bom", "ctl"]
+                [
+                    plain(i, "1,a\n2,b", "0.1\n0.2"),
+                    *(plain(i, text) for text in ("1", "1,a,b", "1,a,b,c", "", "\ufeff1,a", '1,"a,b"')),
+                    *(plain(i, "1", text) for text in ("0.5,7", "", "0.5\n")),
+                    *(plain(i, time=t) for t in ("?", "2099-01-01T00:00:00Z", "1960-01-01T00:00:00Z", "")),
+                ]
             )
         )
-        if change == "byte":
-            at = draw(st.integers(0, len(record) - 1))
-            record = record[:at] + draw(st.binary(min_size=1, max_size=1)) + record[at + 1 :]
-        elif change == "cut":
-            record = record[: draw(st.integers(0, len(record)))]
-        elif change == "key":
-            record = record.replace(b'"eventVersion"', b'"more":1,"eventVersion"')
-        elif change == "rows":
-            record = plain(i, "1,a\n2,b", "0.1\n0.2")
-        elif change == "width":
-            record = plain(i, draw(st.sampled_from(["1", "1,a,b", "1,a,b,c"])))
-        elif change == "blank":
-            record = plain(i, "", draw(st.sampled_from(["", "0.5"])))
-        elif change == "time":
-            record = plain(
-                i, time=draw(st.sampled_from(["?", "2099-01-01T00:00:00Z", "1960-01-01T00:00:00Z", ""]))
+        record = plain(i, f"{draw(cells)},{draw(cells)}", draw(cells))
+        records.append(changed(draw, record, other))
+    return records
+
+
+bare = st.sampled_from(
+    [
+        *'1 34 -7 0 -0 0.25 1e3 1E+2 null true 01 +1 .5 5. 1e400 NaN 1.0 "x" "5" [1] {} 1,2 0x1 00'.split(),
+        *("-01", "1e05", '"x,y"', "", " 7", "9" * 25, "-0.0"),
+    ]
+)
+quoted = st.sampled_from(
+    [
+        '"a"',
+        '""',
+        '"a,b"',
+        '"null"',
+        '"é"',
+        '"a b"',
+        '"1"',
+        "null",
+        "5",
+        '"\\u00e9"',
+        '"a\\"b"',
+        '"\\\\"',
+        '"x',
+    ],
+)
+
+
+@st.composite
+def json_batches(draw):
+    """The same with JSON payloads, or with CSV in and JSON out."""
+    records = []
+    both_json = draw(st.booleans())
+    for i in range(draw(st.integers(1, 24))):
+        if both_json:
+            record = json_plain(i, draw(bare), draw(quoted), draw(bare))
+        else:
+            record = csv_in_json_out(i, f"{draw(cells)},{draw(cells)}", draw(bare))
+        other = draw(
+            st.sampled_from(
+                [
+                    plain(i),
+                    json_plain(i, "[1, 2]"),
+                    json_plain(i, '1, "age": 2'),
+                    json_plain(i).replace(b"age", b"agee"),
+                    capture('{"city": "a", "age": 3}', '{"score": 1}', encoding="JSON"),
+                    capture('{"age": 3}\n{"age": 4}', '{"score": 1}\n{"score": 2}', encoding="JSON"),
+                    capture('{"age": 3, "city": "a"}\n', '{"score": 1}\n', encoding="JSON"),
+                ]
             )
-        elif change == "bom":
-            record = plain(i, "\ufeff1,a")
-        elif change == "ctl":
-            record = record.replace(b"north", b"no\trth")
-        records.append(record)
+        )
+        records.append(changed(draw, record, other))
     return records
 
 
@@ -85,7 +148,11 @@ def both(records, layout, monkeypatch=None):
 
 
 @settings(max_examples=500, deadline=None)
-@given(batches(), st.sampled_from([PEOPLE, INPUTS]))
+@given(batches() | json_batches(), st.sampled_from([PEOPLE, INPUTS]))
+@example([json_plain(0), json_plain(1, "2", '"a"', "0.7"), json_plain(2, "null", '"b"')], PEOPLE)
+@example([csv_in_json_out(0, "1,a", "0.5"), csv_in_json_out(1, "2,b", "1")], PEOPLE)
+@example([plain(0, "1,a", "0.5\n"), plain(1, "2,b", "0.25\n")], PEOPLE)
+@example([plain(0, "1", "0.5,7"), plain(1)], PEOPLE)
 @example([plain(0), plain(1), plain(2).replace(b"CSV", b"JSN")], PEOPLE)
 @example([plain(0), plain(1)[:-1] + b" "], PEOPLE)
 def test_both_ways_of_reading_agree_on_every_record(records, layout):
@@ -114,6 +181,29 @@ def _whole(part):
     return type("Whole", (), {"tables": part.tables})()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(plain, id="CSV"),
+        pytest.param(lambda i: plain(i, output="0.5\n"), id="CSV that ends in a newline"),
+        pytest.param(json_plain, id="JSON"),
+        pytest.param(
+            lambda i: json_plain(i, score="null" if i == 0 else "1"), id="JSON with a missing value"
+        ),
+        pytest.param(lambda i: csv_in_json_out(i, "1,a", str(i)), id="CSV in, JSON out"),
+        pytest.param(lambda i: capture('[1, "a"]', "[0.5]", encoding="JSON", event_id=f"e{i}"), id="lists"),
+        pytest.param(lambda i: plain(i) if i else b"{", id="the first cut off"),
+        pytest.param(lambda i: plain(i, output="0." + "3" * (i + 1)), id="of any length"),
+    ],
+)
+def test_what_endpoints_write_every_day_is_read_the_fast_way(make):
+    frame = Frame.of(Subject(), pa.array([make(i) for i in range(20)], pa.binary()), WHEN_MS)
+    part = alike.read(frame, PEOPLE, 3_600_000)
+    assert part is not None
+    assert len(part.record) >= 19
+    assert len(part.tables) == 1
+
+
 def test_records_of_one_form_are_read_the_fast_way_and_others_beside_them_in_general():
     records = [plain(i) for i in range(20)]
     records[3] = plain(3, "1,a\n2,b", "0.1\n0.2")
@@ -131,7 +221,7 @@ def test_records_of_one_form_are_read_the_fast_way_and_others_beside_them_in_gen
     "record",
     [
         pytest.param(batch('{"a": 1}'), id="a batch transform"),
-        pytest.param(capture('{"age": 3}', '{"score": 1}', encoding="JSON"), id="JSON payloads"),
+        pytest.param(capture('{"age": "\\n"}', '{"score": 1}', encoding="JSON"), id="an escape in an escape"),
         pytest.param(capture("1,a"), id="no output"),
         pytest.param(capture("1,a\n2,b", "1\n2"), id="an escape"),
         pytest.param(b"{", id="no record"),
@@ -169,4 +259,5 @@ def test_a_template_of_a_slice_of_an_array_reads_only_the_slice():
     matched = template.match(learned, records)
     assert matched is not None
     assert matched.values("event_id").to_pylist() == ["e0", "e1", "e2", "e3"]
-    assert matched.lines("input") == b"34,north\n" * 4
+    assert matched.lines(["input"]) == b"34,north\n" * 4
+    assert matched.lines(["output", "input"]) == b"0.5,34,north\n" * 4
