@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from schemas import spans
 from schemas.columns import Column, json_numbers
 from schemas.spans import Bytes
-from schemas.template import plain
+from schemas.template import MAX_SEARCHED, plain
 
 _TOKEN = re.compile(
     rb'\\"(?P<text>[^"\\]*)\\"(?P<key>\s*:)?|(?P<bare>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|null|true|false)'
@@ -106,6 +106,6 @@ def learn(sample: bytes, values: Sequence[Any]) -> JsonForm | None:
         seen.append(token["text"].decode() if name == "text" else msgspec.json.decode(token["bare"]))
         end = stop
     constants.append(sample[end:])
-    whole = all(constants) and b"\\\\" not in sample
+    whole = all(constants) and max(sizes, default=0) <= MAX_SEARCHED and b"\\\\" not in sample
     same_kinds = [*map(type, seen)] == [*map(type, values)]
     return JsonForm(constants, texts, sizes) if whole and seen == [*values] and same_kinds else None

@@ -26,6 +26,7 @@ _VARIABLE = {  # path of a value that may differ from record to record
     ("eventMetadata", "inferenceId"): "inference_id",
     ("eventMetadata", "inferenceTime"): "time",
 }
+MAX_SEARCHED = 1_024  # bytes of a value that is searched for: about twice as many are looked at a record
 _TAIL = 8  # bytes before a value by which its beginning is known
 _NOT_PLAIN = r'["\\]'
 
@@ -106,7 +107,9 @@ def learn(record: bytes) -> Template | None:
     edges.append(len(record))
     pieces = [record[a:b] for a, b in pairwise(edges)]
     template = Template(pieces[::2], [name for _, name in found], pieces[1::2], b"\\" in record)
-    return _without_line_ends(template) if _unescaped(template) == _values(parsed) else None
+    if _unescaped(template) != _values(parsed) or sorted(map(len, template.samples))[-2] > MAX_SEARCHED:
+        return None
+    return _without_line_ends(template)
 
 
 def _marks(record: bytes) -> list[int]:

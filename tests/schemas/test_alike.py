@@ -261,3 +261,10 @@ def test_a_template_of_a_slice_of_an_array_reads_only_the_slice():
     assert matched.values("event_id").to_pylist() == ["e0", "e1", "e2", "e3"]
     assert matched.lines(["input"]) == b"34,north\n" * 4
     assert matched.lines(["output", "input"]) == b"0.5,34,north\n" * 4
+
+
+@pytest.mark.parametrize("length", [100, 5_000])
+def test_long_payloads_on_both_sides_give_the_same_whichever_way_they_are_read(length):
+    records = [plain(i, "1," + "a" * length, "0." + "3" * length) for i in range(20)]
+    fast, slow = both(records, PEOPLE)
+    assert fast.tables[0].columns.equals(slow.tables[0].columns)
