@@ -17,10 +17,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from schemas.errors import BadBaseline, ConfigError, PipelineError, SinkBusy, SourceError, StateError
 from sinks.page import write_page
 from stream import console as show
-from stream import dataset
+from stream import dataset, prepared_dataset
 from stream.baseline import make_baseline
 from stream.logs import configure
 from stream.options import settings_of, shared
+from stream.preprocessor import Preprocessor
 from stream.replay import Replay
 from stream.serve import Service
 from stream.settings import Settings
@@ -84,7 +85,20 @@ def main(verbose: bool) -> None:
               help="Directory for statistics.json and constraints.json.")  # fmt: skip
 @click.option("--header/--no-header", default=None,
               help="Whether line 1 of a CSV file names the columns.  [default: found out]")  # fmt: skip
-def baseline(data: Path, output: Path, header: bool | None) -> None:
+@click.option("--preprocessor", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Script with a preprocess_handler, given each CSV line or JSON row.")  # fmt: skip
+@click.option("--segments", multiple=True, metavar="COLUMN[,COLUMN]",
+              help="Describe the values of a column apart as well; may be repeated.")  # fmt: skip
+@click.option("--max-segments", default=50, show_default=True, type=click.IntRange(1, 1_000),
+              help="Segments of one --segments: those with the most rows.")  # fmt: skip
+def baseline(
+    data: Path,
+    output: Path,
+    header: bool | None,
+    preprocessor: Path | None,
+    segments: tuple[str, ...],
+    max_segments: int,
+) -> None:
     """Describe training data, and suggest what must hold of traffic.
 
     DATA is CSV, JSON Lines or Parquet (CSV and JSON also with .gz). Its columns should be those of the
@@ -96,8 +110,12 @@ def baseline(data: Path, output: Path, header: bool | None) -> None:
     A directory with the two files that Model Monitor made is a baseline as well.
     """
     with _told():
-        table = dataset.read(data, header)
-        features = make_baseline(table, output)["features"]
+        if preprocessor is None:
+            table = dataset.read(data, header)
+        else:
+            table = prepared_dataset.read(data, Preprocessor(preprocessor), header)
+        by = [[name.strip() for name in columns.split(",")] for columns in segments]
+        features = make_baseline(table, output, by, max_segments)["features"]
         kinds = [feature["inferred_type"] for feature in features]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
         names = ", ".join(feature["name"] for feature in features[:4])

@@ -49,7 +49,8 @@ def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:
     for report in reports:
         name = "/".join(part for part in report["subject"].values() if part)
         for violation in report["violations"]:
-            hit = (violation["feature_name"], violation["constraint_check_type"], report)
+            feature = violation["feature_name"] + _of_segment(violation.get("segment"))
+            hit = (feature, violation["constraint_check_type"], report)
             subjects[name].append(hit)
     ranked = sorted(subjects.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = ranked[:_MOST_TABLES]
@@ -57,6 +58,10 @@ def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:
         yield _table(name, hits, _MOST // len(shown))
     if left := len(ranked) - len(shown):
         yield Text(f"and {left} more endpoints: see the page")
+
+
+def _of_segment(segment: Mapping[str, str] | None) -> str:
+    return " in " + ", ".join(f"{name} {value}" for name, value in segment.items()) if segment else ""
 
 
 def _table(subject: str, hits: Sequence[tuple[str, str, Report]], most: int) -> Table:
@@ -115,10 +120,12 @@ def _distance(feature: str, check: str, reports: Iterable[Report]) -> str:
 def outcome(console: Console, summary: Mapping[str, Any], directory: Path, rows_at: str) -> None:
     """What became of the records, and where everything is. Printed as it is: paths are to be copied."""
     reports = summary["reports"]
-    records, rows, bad, late = (summary["counts"][name] for name in ("records", "rows", "bad", "late"))
+    counts = summary["counts"]
+    records, rows, bad, late = (counts[name] for name in ("records", "rows", "bad", "late"))
+    filtered = f", {counts['filtered']:,} filtered" if counts["filtered"] else ""
     hits, empty = reports.get("CompletedWithViolations", 0), reports.get("NoData", 0)
     lines = [
-        f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late",
+        f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late{filtered}",
         f"Windows  {sum(reports.values()):,}: {hits:,} with violations, {empty:,} without data",
         *_kept_aside(summary["bad_by_reason"], late, directory),
         *(_WHY_LATE if late > records / 10 else ()),
