@@ -184,9 +184,11 @@ def _run_with_progress(run: Replay) -> None:
 
 def _outcome(run: Replay, exit_zero: bool) -> int:
     settings, summary = run.settings, run.host.summary()
-    for table in show.drift_tables(show.read_reports(settings.output)):
+    reports = show.read_reports(settings.output)
+    for table in show.drift_tables(reports):
         _out.print(table, "")
-    show.outcome(_out, summary, settings.output, settings.rows or str(settings.output / "captures"))
+    rows_at = settings.rows or str(settings.output / "captures")
+    show.outcome(_out, summary, show.windows(reports), settings.output, rows_at)
     for problem in run.problems:
         _complain(problem)
     counts = summary["counts"]

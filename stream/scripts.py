@@ -20,6 +20,7 @@ class Script:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self._directory = str(self.path.parent)
         self._neighbours: dict[str, ModuleType] = {}
         try:
             code = compile(self.path.read_bytes(), str(self.path), "exec")
@@ -38,19 +39,18 @@ class Script:
     @contextmanager
     def importing(self) -> Iterator[None]:
         """For its duration the script's neighbours can be imported, and after it nobody else meets them."""
-        directory = str(self.path.parent)
-        if directory in sys.path:  # then they are everybody's
+        if self._directory in sys.path:  # then they are everybody's
             yield
             return
         displaced = {name: sys.modules[name] for name in self._neighbours if name in sys.modules}
         sys.modules.update(self._neighbours)
-        sys.path.insert(0, directory)
+        sys.path.insert(0, self._directory)
         before = len(sys.modules)
         try:
             yield
         finally:
             with suppress(ValueError):  # the script may have taken it away itself
-                sys.path.remove(directory)
+                sys.path.remove(self._directory)
             new = [*islice(sys.modules, before, None)]  # in the order of their import
             self._neighbours |= {name: sys.modules[name] for name in new if self._is_neighbour(name)}
             for name in self._neighbours:
