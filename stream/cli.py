@@ -196,6 +196,8 @@ def _outcome(run: Replay, exit_zero: bool) -> int:
         misfit = " Does the baseline belong to this traffic?" if "columns" in summary["bad_by_reason"] else ""
         _complain(f"not one record could be used.{misfit}")
         return FAILED
+    if counts["records"] and counts["records"] == counts["filtered"]:
+        _complain("every record was left out by the filter or the preprocessor")
     if unwatched := summary["bad_by_reason"].get("baseline"):
         _complain(f"no baseline for the endpoint of {unwatched:,} records; they were kept aside")
     if not counts["records"] and not run.problems:

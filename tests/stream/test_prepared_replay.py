@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.dataset
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from schemas.errors import BadBaseline, ConfigError
 from schemas.frame import Frame
 from schemas.times import END_OF_TIME
 from stream.baseline import make_baseline
+from stream.cli import main
 from stream.embedded import Embedded, Outputs
 from stream.log import Log
 from stream.settings import load
@@ -160,6 +162,26 @@ def test_a_monitor_that_raises_takes_no_window_and_no_other_monitor_down(tmp_pat
     assert violation["constraint_check_type"] == "monitor_error"
     assert found[folder.format("unsure", "metrics")] == {"unsure": 1.0}
     assert "data_quality" in str(sorted(found))
+
+
+def test_what_is_printed_counts_a_window_once_and_names_segments(tmp_path, monkeypatch):
+    monkeypatch.setattr("sinks.page.write_page", lambda directory: None)
+    make_baseline(table(), tmp_path / "baseline", [["city"]])
+    records = [capture(T0 + i, [(0.5, 60 + i % 20, "rome")], f"e{i}") for i in range(30)]
+    records += [capture(T0 + i, [(0.1 + i / 50, 18 + i % 60, "oslo")], f"t{i}") for i in range(30)]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(records) + b"\n")
+    (tmp_path / "streamgauge.toml").write_text(
+        'baseline = "baseline"\noutput = "out"\nsegments = ["city"]\n'
+        'filter.drop = [{ event_id = { in = ["e1", "e2"] } }]\n'
+    )
+    arguments = ["replay", str(tmp_path / "a.jsonl"), "-c", str(tmp_path / "streamgauge.toml")]
+    printed = CliRunner().invoke(main, arguments).stdout
+    assert "Records  60: 58 rows, 0 bad, 0 late, 2 filtered" in printed
+    assert "Windows  1: 1 with violations, 0 without data" in printed
+    assert "age [rome]" in printed
+    (tmp_path / "streamgauge.toml").write_text('baseline = "baseline"\nfilter.sample = 1e-12\n')
+    result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "none")])
+    assert "every record was left out" in result.output
 
 
 def with_baseline(tmp_path: Path, *segments: list[str], **chosen: Any) -> Setups:
