@@ -14,12 +14,14 @@ from schemas import alike, capture, general
 from schemas.errors import BadRecord
 from schemas.frame import Frame, Subject
 from schemas.layout import Layout
+from schemas.prepared import Handler
 from schemas.rows import Part, Rows
 from schemas.times import NO_TIME
 
 
 class Decoded(Struct, frozen=True):
-    """What became of every record of a batch, by its index: rows in one of `tables`, or an error in `bad`.
+    """What became of every record of a batch, by its index: rows in one of `tables`, an error in `bad`, or
+    left out on purpose (`filtered`, ascending).
 
     `event_time` is in milliseconds, shape (records,). A bad record whose time cannot be read takes the
     time of its neighbour, so that it is counted in a window beside what it came with.
@@ -32,17 +34,22 @@ class Decoded(Struct, frozen=True):
     inference_id: pa.StringArray
     bad: dict[int, BadRecord]
     tables: list[Rows]
+    filtered: list[int] = []
 
     def __len__(self) -> int:
         return len(self.event_time)
 
 
-def decode(frame: Frame, layout: Layout, max_ahead: int = 3_600_000) -> Decoded:
-    """Decode every record of `frame`, by the names and types of `layout`.
+def decode(
+    frame: Frame, layout: Layout, max_ahead: int = 3_600_000, handler: Handler | None = None
+) -> Decoded:
+    """Decode every record of `frame`, by the names and types of `layout`; a `handler` makes rows its own way.
 
     A record whose event time lies more than `max_ahead` milliseconds after its arrival is bad: one such
     record would otherwise close every window before it.
     """
+    if handler is not None:
+        return _decoded(frame, general.read(frame, np.arange(len(frame)), layout, max_ahead, handler))
     fast = alike.read(frame, layout, max_ahead)
     rest = np.ones(len(frame), np.bool_)
     if fast is not None:
@@ -93,6 +100,7 @@ def _decoded(frame: Frame, whole: Part) -> Decoded:
         inference_id=whole.inference_id,
         bad=dict(sorted(whole.bad.items())),
         tables=whole.tables,
+        filtered=sorted(whole.filtered),
     )
 
 

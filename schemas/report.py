@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.frame import Subject
 from schemas.times import format_time
@@ -30,13 +30,14 @@ class Window(Struct, frozen=True, order=True):
 
 
 class Counts(Struct, frozen=True):
-    """What became of the records of a window: `records` came, of which `bad` could not be read and `late`
-    came after the window was final; the others gave `rows`."""
+    """What became of the records of a window: `records` came, of which `bad` could not be read, `late` came
+    after the window was final and `filtered` were left out on purpose; the others gave `rows`."""
 
     records: int = 0
     rows: int = 0
     bad: int = 0
     late: int = 0
+    filtered: int = 0
 
     def merge(self, other: "Counts") -> "Counts":
         """Counts of two disjoint sets of records."""
@@ -45,15 +46,18 @@ class Counts(Struct, frozen=True):
             self.rows + other.rows,
             self.bad + other.bad,
             self.late + other.late,
+            self.filtered + other.filtered,
         )
 
 
 class Violation(Struct, frozen=True):
-    """A constraint that did not hold, in Model Monitor's keys and words."""
+    """A constraint that did not hold, in Model Monitor's keys and words; `segment` says for which rows, where
+    it was not all."""
 
     feature_name: str
     constraint_check_type: str
     description: str
+    segment: Mapping[str, str] | UnsetType = UNSET
 
 
 class Drift(Struct, frozen=True):

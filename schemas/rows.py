@@ -38,6 +38,7 @@ class Part(Struct, frozen=True):
     """What became of some records of a batch, `record` being their indices in it, ascending.
 
     `event_time` (ms, NO_TIME where it cannot be read) and the ids have shape (records of this part,).
+    `filtered` are those that are to be left out, and are neither rows nor bad.
     """
 
     record: NDArray[np.int64]
@@ -46,6 +47,7 @@ class Part(Struct, frozen=True):
     inference_id: pa.StringArray
     bad: dict[int, BadRecord]
     tables: list[Rows]
+    filtered: list[int] = []
 
 
 def assemble(

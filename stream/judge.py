@@ -214,4 +214,5 @@ def _counted(partial: Partial) -> Counts:
     counts = partial.counts
     if not partial.refused:
         return counts
-    return Counts(counts.records, 0, counts.bad, counts.records - counts.bad)
+    late = counts.records - counts.bad - counts.filtered
+    return Counts(counts.records, 0, counts.bad, late, counts.filtered)

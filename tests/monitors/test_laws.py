@@ -18,12 +18,16 @@ from states import arrays, as_tree, merged, split, text_array, texts
 
 from monitors.baseline import Baseline
 from monitors.categories import Categories
+from monitors.custom import Summed, Sums
 from monitors.data_quality import DataQuality, DataQualityState
 from monitors.feature import FeatureState
+from monitors.guarded import Guarded, GuardedState
 from monitors.moments import Moments
 from monitors.quantiles import Quantiles
+from monitors.segments import Segments, SegmentsState
 from monitors.types import TypeCounts, classify
 from schemas.constraints import of
+from schemas.layout import Layout
 from schemas.rows import Rows
 
 RULES = {"i": "Integral", "f": "Fractional", "s": "String", "": "String"}
@@ -34,10 +38,31 @@ CELLS = ["1", "2.5", "x", None]
 tables = st.lists(st.tuples(*(st.sampled_from(CELLS) for _ in (*RULES, "extra"))), max_size=15)
 
 
-def observe(rows: list[tuple[str | None, ...]]) -> DataQualityState:
+def as_rows(rows: list[tuple[str | None, ...]]) -> Rows:
     columns = zip((*RULES, "extra"), map(text_array, zip(*rows, strict=True)), strict=False)
     n = np.arange(len(rows))
-    return MONITOR.observe(Rows(pa.table(dict(columns)), n, n, misfits={9: len(rows)} if rows else {}))
+    return Rows(pa.table(dict(columns)), n, n, misfits={9: len(rows)} if rows else {})
+
+
+def observe(rows: list[tuple[str | None, ...]]) -> DataQualityState:
+    return MONITOR.observe(as_rows(rows))
+
+
+class Twos:
+    """Rows, and those that hold 2.5."""
+
+    name = "twos"
+
+    def observe(self, columns: pa.Table) -> dict[str, int]:
+        return {"n": len(columns), "twos": sum(value == 2.5 for value in columns["f"].to_pylist())}
+
+    def finish(self, sums: Any) -> float | None:
+        return None
+
+
+SUMMED = Summed(Twos(), Layout(RULES))
+GUARDED = Guarded(Summed(Twos(), Layout(RULES)), str)
+SEGMENTS = Segments("data_quality.f-s", ("f", "s"), {("2.5", "x"): MONITOR, ("1", "1"): MONITOR}, RULES)
 
 
 def observe_text(kind: Any) -> Callable[[Any], FeatureState]:
@@ -73,6 +98,13 @@ CASES = {
     "unknown": Case(FeatureState, observe_text("Unknown"), texts, load),
     "to be found out": Case(FeatureState, observe_text(None), texts, load),
     "numbers": Case(FeatureState, lambda v: FeatureState.of(pa.array(v)), arrays, load),
+    "sums": Case(Sums, lambda rows: SUMMED.observe(as_rows(rows)), tables, load),
+    "guarded": Case(
+        GuardedState, lambda r: GUARDED.observe(as_rows(r)), tables, lambda s: GUARDED.load(s.dump())
+    ),
+    "segments": Case(
+        SegmentsState, lambda r: SEGMENTS.observe(as_rows(r)), tables, lambda s: SEGMENTS.load(s.dump())
+    ),
     "data quality": Case(DataQualityState, observe, tables, load),
 }
 of_every_state = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -43,5 +43,5 @@ def test_a_window_without_records_has_no_data_and_is_no_failure():
 def test_a_summary_says_whose_window_it_is():
     summary = report(3, []).summary()
     assert summary["window"] == {"start": "1970-01-01T00:00:00Z", "end": "1970-01-01T01:00:00Z"}
-    assert summary["counts"] == {"records": 3, "rows": 3, "bad": 0, "late": 0}
+    assert summary["counts"] == {"records": 3, "rows": 3, "bad": 0, "late": 0, "filtered": 0}
     assert summary["subject"] == {"endpoint": "default", "variant": "AllTraffic", "model": None}
