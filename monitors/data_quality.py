@@ -82,7 +82,13 @@ class DataQuality:
             for name in names
             if name in self._rules
         }
-        extra = {name for name in names if name not in self._rules and name not in rows.beside}
+        extra = {
+            name
+            for name in names
+            if name not in self._rules
+            and name not in rows.beside
+            and rows.columns[name].null_count < len(rows)  # it may be there for the sake of other rows
+        }
         misfits = dict(sorted(rows.misfits.items()))
         return DataQualityState(len(rows), features, misfits, frozenset(sorted(extra)[:_MAX_EXTRA]))
 

@@ -28,11 +28,12 @@ _IDS = ("event_id", "inference_id")
 
 class _Form(Struct, frozen=True):
     """How records of one form are read: the names of each side's values, in their order, and for a JSON side
-    where those stand."""
+    where those stand; `named`, whether it is the records that name them."""
 
     template: Template
     names: Mapping[str, list[str]]
     json: Mapping[str, JsonForm]
+    named: bool
 
     @property
     def csv(self) -> list[str]:
@@ -91,7 +92,7 @@ def _form(learned: Template, record: bytes, layout: Layout) -> _Form | None:
         if form is None or not _typed_as_wanted(form, names[side], layout):
             return None
         forms[side] = form
-    return _Form(learned, names, forms)
+    return _Form(learned, names, forms, bool(inputs.claimed or output.claimed))
 
 
 def _names(inputs: Side, output: Side, layout: Layout) -> dict[str, list[str]]:
@@ -159,7 +160,7 @@ def _part(matched: Matched, times: NDArray[np.int64], form: _Form, layout: Layou
         types = {name: type_of(name, layout) for name in form.names[side]}
         columns[side], which = inner.values(matched.text, places[side][fits], types)
         good &= which
-    return _assembled(matched, times, columns, good, layout)
+    return _assembled(matched, times, columns, good, form, layout)
 
 
 def _usual(csv: pa.StringArray, width: int) -> NDArray[np.bool_]:
@@ -188,6 +189,7 @@ def _assembled(
     times: NDArray[np.int64],
     columns: Mapping[str, Mapping[str, Column]],
     good: NDArray[np.bool_],
+    form: _Form,
     layout: Layout,
 ) -> Part | None:
     """The part that these columns are, without records that are not `good` or whose ids are not plain."""
@@ -204,5 +206,6 @@ def _assembled(
     if not n:
         return None
     event_id, inference_id = (ids.get(name, pa.nulls(n, pa.string())) for name in _IDS)
-    tables = assemble(columns["output"], columns["input"], layout, matched.record, np.zeros(n, np.int64))
+    row = np.zeros(n, np.int64)
+    tables = assemble(columns["output"], columns["input"], layout, matched.record, row, form.named)
     return Part(matched.record, times, event_id, inference_id, {}, tables)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas.columns import Column, tables
+from schemas.columns import Column, tables, type_of
 from schemas.errors import BadRecord
 from schemas.layout import Layout
 
@@ -56,10 +56,18 @@ def assemble(
     layout: Layout,
     record: NDArray[np.int64],
     row: NDArray[np.int64],
+    named: bool = False,
 ) -> list[Rows]:
-    """Rows of both sides in the baseline's order, those with values of a wrong type apart."""
+    """Rows of both sides in the baseline's order, those with values of a wrong type apart.
+
+    Where rows have `named` their values, one that a row does not name is missing, whether or not another row
+    beside it names it: so it does not matter which rows came together.
+    """
     twice = {name: inputs[name].over(outputs[name]) for name in outputs if name in inputs}
     columns = {**outputs, **inputs, **twice}
+    if named:
+        kinds = {name: type_of(name, layout) for name in layout.columns if name not in columns}
+        columns |= {name: Column(pa.nulls(len(record), kind), kind) for name, kind in kinds.items()}
     order = [name for name in layout.columns if name in columns]
     order += [name for name in columns if name not in layout.columns]
     beside = frozenset(name for name in outputs if name not in layout.columns and name not in inputs)
