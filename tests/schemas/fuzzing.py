@@ -90,7 +90,7 @@ Sides = dict[str, Any]
 
 
 def records(n: int, seed: int) -> list[bytes]:
-    """`n` records, of which about a third are as an endpoint writes them."""
+    """`n` records, of which about three in ten are as an endpoint writes them."""
     random = Random(seed)
     return [record(random, number) for number in range(n)]
 
@@ -148,6 +148,18 @@ def _plain(random: Random, number: int) -> bytes:
         },
         separators=(",", ":"),
     )
+
+
+def _in_place(random: Random, number: int) -> bytes:
+    """A plain record with one byte or letter changed, or one more: what is nearest to what need not be
+    looked at closely."""
+    made = _plain(random, number)
+    marks = [at for at, byte in enumerate(made) if byte == ord('"')]
+    data = [made.index(b'"data":"') + 8, made.rindex(b'"data":"') + 8]
+    starts = [*data, made.index(b'"eventId":"') + 11, made.index(b'"inferenceTime":"') + 17]
+    start = random.choice((*starts, random.choice(marks), random.randrange(len(made))))
+    at = min(start + random.choice((0, 0, 1, 2, 5)), len(made))
+    return made[:at] + random.choice(_PUT_IN) + made[at + random.randrange(2) :]
 
 
 def _cell(random: Random) -> str:
@@ -464,7 +476,8 @@ _PUT_IN = (
 )
 
 _MAKERS: dict[Callable[[Random, int], bytes], int] = {
-    _plain: 36,
+    _plain: 30,
+    _in_place: 10,
     _odd_cells: 16,
     _csv_rows: 9,
     _wrong_width: 4,

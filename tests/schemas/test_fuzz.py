@@ -68,13 +68,16 @@ def test_each_record_decodes_alone_as_it_does_in_company(lines, together):
         assert repr(alone) == repr(outcome), line[:1_000]
 
 
-def test_each_record_decodes_among_plain_ones_as_it_does_among_others(lines, together):
+def test_what_begins_like_a_plain_record_decodes_among_plain_ones_as_among_others(lines, together):
     """The fast way is taken for the plain ones, and for what only looks like them it must not be."""
     company = [plain(number) for number in range(16)]
     expected = outcomes(decoded(company, SHOP), SHOP)
-    for at in range(0, COUNT, 8):
-        found = outcomes(decoded(company + lines[at : at + 8], SHOP), SHOP)
-        assert repr(found) == repr(expected + together[at : at + 8]), lines[at : at + 8]
+    alike = [i for i in range(COUNT) if lines[i].startswith(company[0][:80])]
+    assert len(alike) > COUNT / 3
+    for at in range(0, len(alike), 8):
+        some = alike[at : at + 8]
+        found = outcomes(decoded(company + [lines[i] for i in some], SHOP), SHOP)
+        assert repr(found) == repr(expected + [together[i] for i in some])
 
 
 def test_what_the_standard_library_can_read_plainly_has_the_same_values_bit_for_bit(lines, together):
@@ -83,7 +86,7 @@ def test_what_the_standard_library_can_read_plainly_has_the_same_values_bit_for_
         if (expected := oracle.read(line, SHOP, WHEN_MS + HOUR)) is not None:
             read += 1
             assert repr(outcome) == repr(plainly(*expected)), line[:1_000]
-    assert read > COUNT / 2
+    assert read > 0.4 * COUNT
 
 
 @pytest.fixture(scope="module")
