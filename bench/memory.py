@@ -1,6 +1,6 @@
 """Growth of memory from one million records to ten million of one window: decoded, watched and judged.
 
-python bench/memory.py [MILLIONS]
+python bench/memory.py [MILLIONS]    prints Markdown
 
 Every record is new (other values, another id, a later time), is made when it is needed, a few thousand at a
 time, and is not kept. Making them takes the same memory at every time, so it adds nothing to the growth. The
@@ -37,7 +37,7 @@ def messages(n: int) -> Iterator[tuple[int, Frame]]:
 
 def report(records: int) -> None:
     """Say what memory is held, and the most that was."""
-    print(f"{records:>10,} records: {timing.resident():,.0f} MiB held, {timing.peak():,.0f} at the peak")
+    print(f"| {records:,} | {timing.resident():,.0f} MiB | {timing.peak():,.0f} MiB |")
 
 
 def main() -> None:
@@ -46,6 +46,7 @@ def main() -> None:
     pa.set_cpu_count(1)
     with ProcessPoolExecutor(1, get_context("spawn")) as other:
         pipeline = gauge.Pipeline(other.submit(gauge.baseline).result())
+    print("| records | held | peak |\n| --- | --- | --- |")
     report(0)
     at_first = 0.0
     began = time.perf_counter()
@@ -57,12 +58,10 @@ def main() -> None:
     drifted = pipeline.finish(offset + 1)
     assert pipeline.rows == millions * MILLION and not drifted
     growth = timing.peak() - at_first
-    seconds = time.perf_counter() - began
     report(pipeline.rows)
-    print(
-        f"peak grew by {growth:,.1f} MiB (at most {LIMIT}); {seconds:,.0f} s, the making of records included"
-    )
-    print(f"{timing.machine(['pyarrow', 'numpy'])}")
+    seconds = time.perf_counter() - began
+    print(f"\nGrowth of the peak behind the first million: {growth:,.1f} MiB (at most {LIMIT}).")
+    print(f"{timing.machine(['pyarrow', 'numpy'])}; {seconds:,.0f} s, the making of records included.")
     sys.exit(growth >= LIMIT)
 
 

@@ -111,14 +111,9 @@ def table(measured: list[Measured]) -> str:
         against = own.get(m.case.action, own.get("from capture bytes", 0.0))
         ratio = "" if m.case.library == "streamgauge" else f"{against / m.rate:,.1f}"
         drifted = f"{len(m.drifted)} ({', '.join(m.drifted[:3])})" if m.drifted else ""
-        lines.append(
-            f"{start} {m.rows:,} | {_three_digits(m.rate)} | {ratio} | {m.growth:,.0f} MiB | {drifted} |"
-        )
+        cells = (f"{m.rows:,}", timing.three_digits(m.rate), ratio, f"{m.growth:,.0f} MiB", drifted)
+        lines.append(f"{start} {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _three_digits(rate: float) -> str:
-    return f"{float(f'{rate:.3g}'):,.0f}"
 
 
 def main() -> None:
@@ -132,10 +127,9 @@ def main() -> None:
         for case in CASES:
             measured.append(measure(case, Path(name), rows))
             print(f"{case.library}, {case.action}: {measured[-1].rate:,.0f} rows/s", file=sys.stderr)
-    print(f"{timing.machine(['pyarrow', 'numpy'])}.\n\n{table(measured)}\n")
-    for library, versions in {m.case.library: m.versions for m in measured}.items():
-        if versions:
-            print(f"{library}: {', '.join(versions)}")
+    print(f"{timing.machine([])}.\n\n{table(measured)}\n")
+    for library, versions in {m.case.library: m.versions for m in measured if m.versions}.items():
+        print(f"- {library} with {', '.join(versions)}")
 
 
 if __name__ == "__main__":

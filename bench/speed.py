@@ -1,4 +1,4 @@
-"""Records a second on one core, from raw capture bytes to a judged window.
+"""Records a second on one core, from raw capture bytes to a judged window; prints Markdown.
 
 python bench/speed.py [RECORDS]
 """
@@ -18,20 +18,17 @@ def main() -> None:
     timing.pin()
     pa.set_cpu_count(1)
     known = gauge.baseline()
-    print(f"{timing.machine(['pyarrow', 'numpy'])}, {n:,} records")
+    print(f"{timing.machine(['pyarrow', 'numpy'])}; {n:,} records, best of three.\n")
+    print("| payload | bytes a record | decode alone, 5,000 a call | bytes to judged window |")
+    print("| --- | --- | --- | --- |")
     for form in ("CSV", "JSON"):
         records = made.captures(n, form=form)
-        log = gauge.frames(records)
-        size = sum(map(len, records)) / n
         assert gauge.decoded(records[:10_000], known) == 10_000
-        print(f"{form}: {size:.0f} bytes a record")
-        rates = {
-            "decode, 5,000 a call": n / timing.best(partial(gauge.decoded, records, known)),
-            "bytes to judged window": n / timing.best(partial(gauge.judged, log, known)),
-        }
-        for what, rate in rates.items():
-            print(f"  {what:<24}{rate:>10,.0f} records/s")
-    print(f"peak memory {timing.peak():,.0f} MiB")
+        log = gauge.frames(records)
+        alone = n / timing.best(partial(gauge.decoded, records, known))
+        whole = n / timing.best(partial(gauge.judged, log, known))
+        rates = " | ".join(f"{timing.three_digits(rate)} records/s" for rate in (alone, whole))
+        print(f"| {form} | {sum(map(len, records)) / n:.0f} | {rates} |")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text(_RESET_PEAK)
 
 
+def three_digits(rate: float) -> str:
+    """A rate, without the digits that another run would not repeat.
+
+    >>> three_digits(123_456.7)
+    '123,000'
+    """
+    return f"{float(f'{rate:.3g}'):,.0f}"
+
+
 def _status(name: str) -> float:
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) / 1024
@@ -55,8 +64,10 @@ def machine(packages: Iterable[str]) -> str:
     family = (
         f"family {told['cpu family']}, model {told['model']}" if "cpu family" in told else "unknown family"
     )
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    return (
+    parts = [
         f"{date.today()}, one of {os.cpu_count()} cores ({platform.machine()}, {told.get('vendor_id', '?')}, "
-        f"{family}{wide}), Python {platform.python_version()}, {versions}"
-    )
+        f"{family}{wide})",
+        f"Python {platform.python_version()}",
+        *(f"{package} {version(package)}" for package in packages),
+    ]
+    return ", ".join(parts)

@@ -200,7 +200,10 @@ def _csv_rows(random: Random, number: int) -> bytes:
     rows = random.randrange(1, 5)
     end = random.choice(("\n", "\n", "\r\n", "\r"))
     given = end.join(_line(random, _width(random, 3)) for _ in range(rows))
-    answers = [_quoted(random, random.choice(NUMBERS)) for _ in range(rows if random.random() < 0.8 else 2)]
+    answers = [
+        _quoted(random, random.choice((*NUMBERS, "", "", "")))
+        for _ in range(rows if random.random() < 0.8 else 2)
+    ]
     output = random.choice((end, ",")).join(answers)
     tails = random.choice(("", "", "\n", "\r\n", "\n\n"))
     return envelope(number, _both(_payload(given + tails), _payload(output + tails)), random)

@@ -95,9 +95,9 @@ def _values(side: dict[str, Any]) -> list[Any]:
 
 
 def _csv_rows(text: str) -> list[list[str]]:
-    rows = list(csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True))
-    if not rows or not all(rows):
-        raise Question  # a blank line: a missing value of one column, or an empty row
+    rows = [row or [""] for row in csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True)]
+    if not rows:
+        raise Question
     return rows
 
 
