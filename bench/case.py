@@ -25,6 +25,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     module = import_module(f"cases.{library}")
     action = module.ACTIONS[name](Data(Path(folder), int(rows)))
+    pa.default_memory_pool().release_unused()
     timing.forget_peak()
     before = timing.resident()
     found: list[str] = []

@@ -86,19 +86,6 @@ def decoded(records: list[bytes], known: Baseline, size: int = 5_000) -> int:
     return rows
 
 
-def columns(records: list[bytes], known: Baseline) -> pa.Table:
-    """All records decoded into one table, as a caller may have it in memory."""
-    layout = known.layout()
-    parts = [
-        table.columns
-        for at in range(0, len(records), MAX_RECORDS)
-        for table in decode(
-            Frame.of(SUBJECT, pa.array(records[at : at + MAX_RECORDS], pa.binary()), ARRIVED), layout
-        ).tables
-    ]
-    return pa.concat_tables(parts).combine_chunks()
-
-
 def found_in(table: pa.Table, known: Baseline) -> list[str]:
     """Columns to a finding, in slices as a stream brings them; gives the features that drifted."""
     monitor = DataQuality(known)

@@ -1,11 +1,12 @@
 """All measurements, one behind the other, and their tables put into README.md.
 
-python bench/run.py
+python bench/run.py [speed] [peers] [memory]
 """
 
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -13,11 +14,17 @@ README = HERE / "README.md"
 
 
 def main() -> None:
-    for name in ("speed", "peers", "memory"):
+    for name in sys.argv[1:] or ("speed", "peers", "memory"):
         print(f"{name} ...", file=sys.stderr, flush=True)
         command = [sys.executable, HERE / f"{name}.py"]
         printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        README.write_text(replaced(README.read_text(), name, printed.strip()))
+        README.write_text(replaced(README.read_text(), name, wrapped(printed)))
+
+
+def wrapped(printed: str) -> str:
+    """Markdown with long lines broken, those of tables left whole."""
+    lines = printed.strip().splitlines()
+    return "\n".join(line if line.startswith("|") else textwrap.fill(line, 118) for line in lines)
 
 
 def replaced(document: str, name: str, text: str) -> str:

@@ -1,5 +1,7 @@
 """Wall time, memory and the machine's shape, for a process that measures: Linux only, Python alone."""
 
+import ctypes
+import gc
 import os
 import platform
 import time
@@ -38,7 +40,9 @@ def peak() -> float:
 
 
 def forget_peak() -> None:
-    """Count the peak anew from what is held now."""
+    """Count the peak anew from what is held now, once what is free was given back: it could hide a growth."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text(_RESET_PEAK)
 
 

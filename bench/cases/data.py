@@ -37,9 +37,13 @@ class Data:
         return pd.read_parquet(self.folder / "baseline.parquet")
 
     @property
+    def table(self) -> pa.Table:
+        whole = pyarrow.parquet.read_table(self.folder / "current.parquet", use_threads=False)
+        return whole.slice(0, self.rows).combine_chunks()
+
+    @property
     def frame(self) -> pd.DataFrame:
-        table = pyarrow.parquet.read_table(self.folder / "current.parquet")
-        return table.slice(0, self.rows).to_pandas()
+        return self.table.to_pandas()
 
     @property
     def captures(self) -> bytes:

@@ -12,8 +12,7 @@ def _decode_only(data: Data) -> Action:
 
 
 def _frames_ready(data: Data) -> Action:
-    known = gauge.baseline()
-    table = gauge.columns(data.captures.splitlines(), known)
+    table, known = data.table, gauge.baseline()
     return lambda: gauge.found_in(table, known)
 
 
