@@ -83,7 +83,7 @@ def violations(monitor: DataQuality, rows: pa.Table) -> list[Violation]:
 
 
 def drift_table(found: list[Stream]) -> Iterator[str]:
-    yield "| stream | windows | judged by | first flagged | flagged before the change | after | by what, mostly |"
+    yield "| stream | windows | judged by | first flagged | before the change | after | by what, mostly |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for stream in found:
         starts = range(0, len(stream.after) - stream.window + 1, stream.window)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,26 +42,29 @@ class _Form(Struct, frozen=True):
         return [side for side in _SIDES if side not in self.json]
 
 
-def read(frame: Frame, layout: Layout, max_ahead: int) -> Part | None:
-    """Decode the records that fit the form of one of them; None when they are better read in general.
+def read(frame: Frame, indices: NDArray[np.int64], layout: Layout, max_ahead: int) -> Part | None:
+    """Decode those of the records at `indices` that have the form of one of them; None when none is read.
 
     Only what is plain is read here: one row a record, every value where that record has it, times that can
     be read and do not lie ahead. The result is that of the general way.
     """
-    if len(frame) < _LEAST or (form := _learn(frame, layout)) is None:
+    if len(indices) < _LEAST:
         return None
-    matched = template.match(form.template, frame.data)
-    if matched is None or not len(matched := matched.keep(_plain(matched, form))):
+    records = frame.data if len(indices) == len(frame) else frame.data.take(pa.array(indices))
+    form = _learn(records, layout)
+    matched = template.match(form.template, records) if form else None
+    if form is None or matched is None or not len(matched := matched.keep(_plain(matched, form))):
         return None
+    matched = msgspec.structs.replace(matched, record=indices[matched.record])
     matched, times = _times(matched, frame.arrived)
     in_time = times <= frame.arrived[matched.record] + max_ahead
     return _part(matched.keep(in_time), times[in_time], form, layout)
 
 
-def _learn(frame: Frame, layout: Layout) -> _Form | None:
+def _learn(records: pa.BinaryArray, layout: Layout) -> _Form | None:
     """The form of the first record or, where that is an unusual one, of one of two others."""
-    for index in (0, len(frame) // 2, len(frame) - 1):
-        record = frame.data[index].as_py()
+    for index in (0, len(records) // 2, len(records) - 1):
+        record = records[index].as_py()
         learned = template.learn(record)
         if learned is not None and (form := _form(learned, record, layout)) is not None:
             return form

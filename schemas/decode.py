@@ -5,6 +5,8 @@ A column has the type of the baseline (int64, float64, string). Records of which
 are in a table apart, where that column is text, so that a monitor can count what came instead.
 """
 
+from functools import reduce
+
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
@@ -17,6 +19,8 @@ from schemas.layout import Layout
 from schemas.prepared import Handler
 from schemas.rows import Part, Rows
 from schemas.times import NO_TIME
+
+_FORMS = 3  # of records that are looked for in one batch, before the rest is read in general
 
 
 class Decoded(Struct, frozen=True):
@@ -50,14 +54,14 @@ def decode(
     """
     if handler is not None:
         return _decoded(frame, general.read(frame, np.arange(len(frame)), layout, max_ahead, handler))
-    fast = alike.read(frame, layout, max_ahead)
-    rest = np.ones(len(frame), np.bool_)
-    if fast is not None:
-        rest[fast.record] = False
-        if not rest.any():
-            return _decoded(frame, fast)
-    slow = general.read(frame, np.flatnonzero(rest), layout, max_ahead)
-    return _decoded(frame, slow if fast is None else _join(fast, slow))
+    parts: list[Part] = []
+    rest = np.arange(len(frame))
+    while len(parts) < _FORMS and (part := alike.read(frame, rest, layout, max_ahead)) is not None:
+        parts.append(part)
+        rest = np.setdiff1d(rest, part.record, assume_unique=True)
+    if len(rest) or not parts:
+        parts.append(general.read(frame, rest, layout, max_ahead))
+    return _decoded(frame, reduce(_join, parts))
 
 
 def refuse(frame: Frame, error: BadRecord) -> Decoded:

@@ -187,18 +187,17 @@ def _open_marks(record: bytes, marks: list[int]) -> dict[str, int]:
 
 
 def match(template: Template, records: pa.BinaryArray) -> Matched | None:
-    """The records that fit; None when none does, or when the batch holds bytes that need a closer look."""
+    """The records that fit; None when none does."""
     n = len(records)
     offsets = np.frombuffer(records.buffers()[1], np.int32)[records.offset : records.offset + n + 1]
     begin, stop = int(offsets[0]), int(offsets[-1])
     if begin == stop:
         return None
     text = np.frombuffer(records.buffers()[2], np.uint8)[begin:stop]
-    if text.min() < _FIRST_PRINTABLE or (text.max() >= _PAST_ASCII and not _is_utf8(text)):
-        return None
     ends = offsets.astype(np.int64) - begin
+    readable = _readable(text, ends)
     places = _places(template, text, ends)
-    fits = (places[:, :, 0] <= places[:, :, 1]).all(axis=1)
+    fits = readable & (places[:, :, 0] <= places[:, :, 1]).all(axis=1)
     starts = np.concatenate((ends[:-1, None], places[:, :, 1]), axis=1)
     for number, constant in enumerate(template.constants):
         fits &= spans.same(text, starts[:, number], constant)
@@ -235,10 +234,23 @@ def _places(template: Template, text: Bytes, ends: Places) -> NDArray[np.int64]:
     return places
 
 
-def _is_utf8(text: Bytes) -> bool:
+def _readable(text: Bytes, ends: Places) -> NDArray[np.bool_]:
+    """Which records are text without control characters, as JSON wants it."""
+    readable = np.ones(len(ends) - 1, np.bool_)
+    if text.min() < _FIRST_PRINTABLE:
+        controls = np.flatnonzero(text < _FIRST_PRINTABLE)
+        readable[np.searchsorted(ends, controls, side="right") - 1] = False
+    if text.max() >= _PAST_ASCII and not _is_utf8(text.tobytes()):
+        foreign = np.unique(np.searchsorted(ends, np.flatnonzero(text >= _PAST_ASCII), side="right") - 1)
+        for record in foreign.tolist():
+            readable[record] &= _is_utf8(text[ends[record] : ends[record + 1]].tobytes())
+    return readable
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
-        pa.array([text.tobytes()], pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
+        text.decode()
+    except UnicodeDecodeError:
         return False
     return True
 

@@ -47,7 +47,7 @@ def test_damage_of_every_kind_is_there_and_most_records_are_not_lost_to_it(lines
     assert len(set(lines)) > 0.95 * COUNT
     fates = Counter(fate if fate == "rows" else code for fate, code, *_ in together)
     assert fates["rows"] > COUNT / 2
-    assert all(fates[code] for code in documented_codes() - {"baseline"}), fates
+    assert all(fates[code] for code in documented_codes() - {"baseline", "preprocessor"}), fates
 
 
 def documented_codes() -> set[str]:
