@@ -121,5 +121,5 @@ def _table(
     rows = np.array([max(given.rows, output.rows) for _, given, output in group], np.int64)
     record = np.repeat(indices[[index for index, _, _ in group]], rows)
     row = np.arange(len(record)) - np.repeat(np.cumsum(rows) - rows, rows)
-    named = any(given.claimed or output.claimed for _, given, output in group)
+    named = not placed or any(given.claimed or output.claimed for _, given, output in group)
     return assemble(outputs, inputs, layout, record, row, named)
