@@ -1,4 +1,4 @@
-"""Everything kept of one feature in one window: types, moments, distribution, categories."""
+"""Everything kept of one feature in one window: types, moments, distribution, different values."""
 
 import msgspec
 import numpy as np
@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from monitors.categories import Categories
+from monitors.distinct import Distinct
 from monitors.moments import Moments
 from monitors.quantiles import Quantiles
 from monitors.types import TypeCounts, classify
@@ -27,6 +28,8 @@ class FeatureState(Struct, frozen=True):
     moments: Moments = Moments()
     quantiles: Quantiles = msgspec.field(default_factory=Quantiles)
     categories: Categories = msgspec.field(default_factory=Categories)
+    distinct: Distinct = msgspec.field(default_factory=Distinct)
+    negatives: int = 0
 
     @classmethod
     def of(cls, column: pa.Array, kind: Kind | None = None) -> "FeatureState":
@@ -54,11 +57,16 @@ class FeatureState(Struct, frozen=True):
         if kind == "Fractional":  # typed columns do not tell 5 from 5.0, so text must not either
             types = TypeCounts(0, types.numeric, types.boolean, types.string)
         shown = column.filter(other) if kind in NUMERIC else column
-        return cls(types, Moments.of(numbers), Quantiles.of(numbers), Categories.of(shown))
+        return cls._of_numbers(numbers, types, Categories.of(shown))
 
     @classmethod
-    def _of_numbers(cls, values: NDArray[np.float64], types: TypeCounts) -> "FeatureState":
-        return cls(types, Moments.of(values), Quantiles.of(values))
+    def _of_numbers(
+        cls, values: NDArray[np.float64], types: TypeCounts, categories: Categories | None = None
+    ) -> "FeatureState":
+        moments = Moments.of(values)
+        negatives = int(np.count_nonzero(values < 0)) if moments.low < 0 else 0
+        sketch, distinct = Quantiles.of(values), Distinct.of(values)
+        return cls(types, moments, sketch, categories or Categories(), distinct, negatives)
 
     def merge(self, other: "FeatureState") -> "FeatureState":
         """Combine two disjoint samples; neither is changed."""
@@ -67,6 +75,8 @@ class FeatureState(Struct, frozen=True):
             self.moments.merge(other.moments),
             self.quantiles.merge(other.quantiles),
             self.categories.merge(other.categories),
+            self.distinct.merge(other.distinct),
+            self.negatives + other.negatives,
         )
 
     def kind(self, expected: Kind | None = None) -> Kind:
@@ -81,18 +91,18 @@ class FeatureState(Struct, frozen=True):
 
     def dump(self) -> bytes:
         """As bytes that `load` reads."""
-        return msgspec.msgpack.encode(
-            (self.types, self.moments, self.quantiles.dump(), self.categories.dump())
-        )
+        sketches = (self.quantiles.dump(), self.categories.dump(), self.distinct.dump())
+        return msgspec.msgpack.encode((self.types, self.moments, *sketches, self.negatives))
 
     @classmethod
     def load(cls, raw: bytes) -> "FeatureState":
         """Restore what `dump` wrote."""
-        types, moments, quantiles, categories = msgspec.msgpack.decode(raw, type=_Dumped)
-        return cls(types, moments, Quantiles.load(quantiles), Categories.load(categories))
+        types, moments, quantiles, categories, distinct, negatives = msgspec.msgpack.decode(raw, type=_Dumped)
+        sketches = (Quantiles.load(quantiles), Categories.load(categories), Distinct.load(distinct))
+        return cls(types, moments, *sketches, negatives)
 
 
-_Dumped = tuple[TypeCounts, Moments, bytes, dict[str, int] | bytes]
+_Dumped = tuple[TypeCounts, Moments, bytes, dict[str, int] | bytes, tuple[int, bytes], int]
 
 
 def _plain(column: pa.Array) -> pa.Array:
