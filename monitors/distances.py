@@ -80,9 +80,14 @@ def kolmogorov_smirnov(current: Sample, baseline: Sample) -> float | None:
     """
     if not current.n or not baseline.n:
         return None
+    return float(np.abs(differences(current, baseline)[1]).max())
+
+
+def differences(current: Sample, baseline: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Every value of both samples, ascending, and the difference of the distribution functions there."""
     points = np.concatenate((current.values, baseline.values))
     points.sort(kind="stable")  # two ascending runs: merged, not sorted anew
-    return float(np.abs(current.cdf(points) - baseline.cdf(points)).max())
+    return points, current.cdf(points) - baseline.cdf(points)
 
 
 def l_infinity(current: Mapping[str, int], baseline: Mapping[str, int]) -> float | None:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.frame import Subject
 from schemas.times import format_time
 
 Status = Literal["Completed", "CompletedWithViolations", "NoData"]
+Severity = Literal["low", "medium", "high"]
 
 
 class Window(Struct, frozen=True, order=True):
@@ -49,11 +50,26 @@ class Counts(Struct, frozen=True):
 
 
 class Violation(Struct, frozen=True):
-    """A constraint that did not hold, in Model Monitor's keys and words."""
+    """A constraint that did not hold, in Model Monitor's keys and words; what follows those is left out where
+    it is not known.
+
+    It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
+    first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
+    """
 
     feature_name: str
     constraint_check_type: str
     description: str
+    rows: int | UnsetType = UNSET
+    affected: int | UnsetType = UNSET
+    severity: Severity | UnsetType = UNSET
+    first_seen: str | UnsetType = UNSET
+    sample_event_ids: Sequence[str] | UnsetType = UNSET
+
+    @property
+    def what(self) -> tuple[str, str]:
+        """The same in two windows where the same thing is wrong."""
+        return self.feature_name, self.constraint_check_type
 
 
 class Drift(Struct, frozen=True):
@@ -62,6 +78,10 @@ class Drift(Struct, frozen=True):
     Numeric: `bins` are the baseline's 11 bucket edges, and there are 12 shares, the first below and the
     last above them. Categorical: `bins` are values, and there is one share a value.
     `distance` is None where nothing could be compared.
+
+    `effect` is the size of the change by a measure that knows no sample sizes, in [0, 1]. `p_value` is how
+    likely chance gives such a change, `q_value` the same for all tests of the window together. Where there
+    are too few values (`rows` in the window) to tell, `enough` is false and there is no q-value.
     """
 
     feature_name: str
@@ -72,6 +92,14 @@ class Drift(Struct, frozen=True):
     bins: Sequence[float | str]
     baseline: list[float]
     current: list[float]
+    effect: float | None = None
+    p_value: float | None = None
+    q_value: float | None = None
+    rows: int = 0
+    enough: bool = True
+
+
+VIOLATIONS = "constraint_violations.json"
 
 
 class Finding(Struct, frozen=True):
@@ -80,6 +108,13 @@ class Finding(Struct, frozen=True):
     violations: list[Violation]
     drift: list[Drift]
     documents: Mapping[str, Any]
+
+    def with_violations(self, violations: list[Violation]) -> "Finding":
+        """The same with `violations` instead, in the document that lists them too."""
+        documents = dict(self.documents)
+        if VIOLATIONS in documents:
+            documents[VIOLATIONS] = {"violations": violations}
+        return Finding(violations, self.drift, documents)
 
 
 class Report(Struct, frozen=True):
