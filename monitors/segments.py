@@ -93,7 +93,8 @@ class Segments:
         for at, begin, stop in zip(found.tolist(), first, [*first[1:], len(order)], strict=False):
             part = order[begin:stop]
             columns = taken.slice(begin, stop - begin)
-            yield at, Rows(columns, rows.record[part], rows.row[part], rows.beside)
+            record, row = rows.record[part], rows.row[part]
+            yield at, Rows(columns, record, row, rows.beside, event_id=rows.event_id)
 
     def _codes(self, texts: Sequence[pa.StringArray]) -> NDArray[np.int64]:
         """One number for the values of each row; that of a value which no segment has is no segment's."""

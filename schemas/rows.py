@@ -18,6 +18,7 @@ class Rows(Struct, frozen=True):
 
     `beside` are columns that have a name of their own next to the baseline's: outputs that it does not
     hold. `misfits` counts records that could not become rows because they held another number of columns.
+    `event_id` are the ids of all records of the batch, which `record` points to; None where there are none.
     """
 
     columns: pa.Table
@@ -25,6 +26,7 @@ class Rows(Struct, frozen=True):
     row: NDArray[np.int64]
     beside: frozenset[str] = frozenset()
     misfits: Mapping[int, int] = {}
+    event_id: pa.StringArray | None = None
 
     def __len__(self) -> int:
         return len(self.record)

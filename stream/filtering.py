@@ -137,4 +137,4 @@ def _kept(rows: Rows, dropped: Mask) -> Rows:
     if keep.all():
         return rows
     columns = rows.columns.filter(pa.array(keep))
-    return Rows(columns, rows.record[keep], rows.row[keep], rows.beside, rows.misfits)
+    return msgspec.structs.replace(rows, columns=columns, record=rows.record[keep], row=rows.row[keep])

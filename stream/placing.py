@@ -51,7 +51,7 @@ class Placed(Struct, frozen=True):
     def rows(self, decoded: Decoded) -> Iterator[tuple[int, Rows]]:
         """The batch's rows by start of window, without those that are late, and the misfits of each."""
         for table in decoded.tables:
-            yield from self._split(table)
+            yield from self._split(msgspec.structs.replace(table, event_id=decoded.event_id))
         misfits: dict[int, Counter[int]] = {}
         for index, error in decoded.bad.items():
             if error.width is not None and not self.final[index]:
@@ -73,7 +73,8 @@ class Placed(Struct, frozen=True):
         for at, begin, stop in zip(found.tolist(), first, stops, strict=True):
             part = order[begin:stop]
             columns = taken.slice(begin, stop - begin)
-            yield at, Rows(columns, table.record[part], table.row[part], table.beside)
+            rows = Rows(columns, table.record[part], table.row[part], table.beside, event_id=table.event_id)
+            yield at, rows
 
 
 class Timing(Struct, frozen=True):

@@ -59,6 +59,26 @@ def test_the_same_violation_in_two_segments_is_two_alerts_and_in_none_keeps_its_
     assert AlertFile(path).write(plain) == 0
 
 
+def test_an_alert_says_all_that_its_violation_says(path):
+    full = Violation(
+        "age", "data_type_check", "why", 9, 2, "high", "1970-01-01T00:00:00Z", sample_event_ids=["a", "b"]
+    )
+    plain = report("age")
+    AlertFile(path).write(msgspec.structs.replace(plain, finding=Finding([full], [], {})))
+    (alert,) = map(json.loads, path.read_text().splitlines())
+    assert alert["violation"] == {
+        "feature_name": "age",
+        "constraint_check_type": "data_type_check",
+        "description": "why",
+        "rows": 9,
+        "affected": 2,
+        "severity": "high",
+        "first_seen": "1970-01-01T00:00:00Z",
+        "sample_event_ids": ["a", "b"],
+    }
+    assert AlertFile(path).write(plain) == 0  # its id does not depend on them
+
+
 def test_nothing_is_written_where_nothing_is_violated(path):
     assert AlertFile(path).write(report()) == 0
     assert not path.exists()

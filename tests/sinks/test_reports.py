@@ -84,6 +84,11 @@ def test_report_json_has_exactly_these_keys(tmp_path):
                 "bins": [0.0, 1.0],
                 "baseline": [0.0, 1.0, 0.0],
                 "current": [0.0, 0.5, 0.5],
+                "effect": None,
+                "p_value": None,
+                "q_value": None,
+                "rows": 0,
+                "enough": True,
             }
         ],
     }
