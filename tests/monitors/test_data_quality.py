@@ -304,7 +304,7 @@ def test_features_that_are_not_compared_are_no_tests():
 
 def test_a_violation_names_the_records_that_show_it():
     bad = pa.table({"age": ["-1", "x"] * 200, "score": pa.array([9.0, None] * 200), "city": ["paris"] * 400})
-    found = {v.what: v.sample_event_ids for v in window(monitor(), bad).violations}
+    found = {v.what[:2]: v.sample_event_ids for v in window(monitor(), bad).violations}
     even, odd = ([f"id{i:04}" for i in range(start, 10, 2)] for start in (0, 1))
     assert found == {
         ("age", "data_type_check"): odd,

@@ -167,8 +167,8 @@ def test_a_monitor_that_raises_takes_no_window_and_no_other_monitor_down(tmp_pat
 def test_what_is_printed_counts_a_window_once_and_names_segments(tmp_path, monkeypatch):
     monkeypatch.setattr("sinks.page.write_page", lambda directory: None)
     make_baseline(table(), tmp_path / "baseline", [["city"]])
-    records = [capture(T0 + i, [(0.5, 60 + i % 20, "rome")], f"e{i}") for i in range(30)]
-    records += [capture(T0 + i, [(0.1 + i / 50, 18 + i % 60, "oslo")], f"t{i}") for i in range(30)]
+    records = [capture(T0 + i, [(0.5, 60 + i % 20, "rome")], f"e{i}") for i in range(60)]
+    records += [capture(T0 + i, [(0.1 + i / 100, 18 + i % 60, "oslo")], f"t{i}") for i in range(60)]
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(records) + b"\n")
     (tmp_path / "streamgauge.toml").write_text(
         'baseline = "baseline"\noutput = "out"\nsegments = ["city"]\n'
@@ -176,7 +176,7 @@ def test_what_is_printed_counts_a_window_once_and_names_segments(tmp_path, monke
     )
     arguments = ["replay", str(tmp_path / "a.jsonl"), "-c", str(tmp_path / "streamgauge.toml")]
     printed = CliRunner().invoke(main, arguments).stdout
-    assert "Records  60: 58 rows, 0 bad, 0 late, 2 filtered" in printed
+    assert "Records  120: 118 rows, 0 bad, 0 late, 2 filtered" in printed
     assert "Windows  1: 1 with violations, 0 without data" in printed
     assert "age [rome]" in printed
     (tmp_path / "streamgauge.toml").write_text('baseline = "baseline"\nfilter.sample = 1e-12\n')
