@@ -20,11 +20,12 @@ from schemas.texts import as_text
 
 
 def profiles(
-    table: pa.Table, kinds: Mapping[str, Kind], columns: Sequence[str], most: int
+    table: pa.Table, kinds: Mapping[str, Kind], columns: Sequence[str], most: int, withhold: bool = False
 ) -> Iterator[tuple[Key, Statistics]]:
     """Statistics of the segments of `columns` with the most rows, those first. A missing value makes none.
 
-    `kinds` are the types of all rows: those of few rows may be others by chance.
+    `kinds` are the types of all rows: those of few rows may be others by chance. `withhold` is that of
+    `describe.statistics`.
     """
     texts = pa.table({str(i): as_text(table[name], kinds[name]) for i, name in enumerate(columns)})
     counted = texts.drop_null().group_by(texts.column_names).aggregate([([], "count_all")]).to_pylist()
@@ -33,7 +34,7 @@ def profiles(
         key = tuple(row[i] for i in texts.column_names)
         part = table.filter(_all(pc.equal(texts[i], row[i]) for i in texts.column_names))
         states = {name: FeatureState.of(part[name], kinds[name]) for name in part.column_names}
-        yield key, describe.statistics(states, part.num_rows, kinds)
+        yield key, describe.statistics(states, part.num_rows, kinds, withhold)
 
 
 def _all(masks: Iterator[pa.ChunkedArray]) -> pa.ChunkedArray:

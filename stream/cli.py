@@ -91,6 +91,8 @@ def main(verbose: bool) -> None:
               help="Describe the values of a column apart as well; may be repeated.")  # fmt: skip
 @click.option("--max-segments", default=50, show_default=True, type=click.IntRange(1, 1_000),
               help="Segments of one --segments: those with the most rows.")  # fmt: skip
+@click.option("--withhold-values", is_flag=True,
+              help="Write no values of single rows: no sketch, no rare categories.")  # fmt: skip
 def baseline(
     data: Path,
     output: Path,
@@ -98,6 +100,7 @@ def baseline(
     preprocessor: Path | None,
     segments: tuple[str, ...],
     max_segments: int,
+    withhold_values: bool,
 ) -> None:
     """Describe training data, and suggest what must hold of traffic.
 
@@ -115,7 +118,7 @@ def baseline(
         else:
             table = prepared_dataset.read(data, Preprocessor(preprocessor), header)
         by = [[name.strip() for name in columns.split(",")] for columns in segments]
-        features = make_baseline(table, output, by, max_segments)["features"]
+        features = make_baseline(table, output, by, max_segments, withhold_values)["features"]
         kinds = [feature["inferred_type"] for feature in features]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
         names = ", ".join(feature["name"] for feature in features[:4])

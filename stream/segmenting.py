@@ -1,7 +1,7 @@
 """Which segments are watched and what each is held against, by settings and baseline directory."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -42,8 +42,14 @@ def folder(columns: Sequence[str]) -> str:
     return f"segments/{'/'.join(segment(name) for name in columns)}"
 
 
-def segmented(chosen: SegmentSettings, most: int, baseline: Baseline, directory: Path) -> Monitor:
-    """Data quality by segment.
+def segmented(
+    chosen: SegmentSettings,
+    most: int,
+    baseline: Baseline,
+    directory: Path,
+    judge: Callable[[Baseline], Monitor] = DataQuality,
+) -> Monitor:
+    """Data quality by segment; `judge` makes the monitor of one from its baseline.
 
     Raises ConfigError when it cannot be told which values are segments, and BadBaseline when a segment's
     baseline cannot be read.
@@ -66,9 +72,9 @@ def segmented(chosen: SegmentSettings, most: int, baseline: Baseline, directory:
             "segments are held against the baseline of all rows, from which they may always have differed",
             extra={"columns": name, "segments": len(without)},
         )
-    whole = DataQuality(baseline)
+    whole = judge(baseline)
     inner: dict[Key, Monitor] = {
-        key: DataQuality(_read(known[key], baseline)) if key in known else whole for key in keys
+        key: judge(_read(known[key], baseline)) if key in known else whole for key in keys
     }
     return Segments(segment(f"data_quality.{name}"), chosen.columns, inner, kinds)
 

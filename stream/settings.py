@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from schemas.constraints import Defaults
 from schemas.errors import ConfigError
 from schemas.frame import Subject
 from schemas.times import parse_duration
@@ -83,6 +84,26 @@ class ColumnSettings(_Section):
     )
 
 
+class CheckSettings(_Section):
+    """When a difference counts, where the constraints file does not say; and what may be written of it."""
+
+    minimum_sample_size: int = Field(
+        30, ge=0, description="values that a window and its baseline must have for a statistical check"
+    )
+    false_discovery_rate: float = Field(
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="share of statistical findings that may be chance; 1 counts them all",
+    )
+    withhold_values: bool = Field(False, description="write no values of single rows into statistics.json")
+
+    @property
+    def defaults(self) -> Defaults:
+        """What holds where a constraints file leaves it open."""
+        return Defaults(self.minimum_sample_size, self.false_discovery_rate)
+
+
 class EndpointSettings(_Section):
     """What differs for one endpoint."""
 
@@ -90,6 +111,7 @@ class EndpointSettings(_Section):
         None, description="directory with constraints.json and statistics.json"
     )
     columns: ColumnSettings | None = None
+    checks: CheckSettings | None = None
     preprocessor: File | None = Field(None, description="script with a preprocess_handler")
     filter: FilterSettings | None = None
     monitors: tuple[File, ...] | None = Field(None, description="files that register custom monitors")
@@ -138,6 +160,7 @@ class Settings(_Section):
     )
     window: WindowSettings = WindowSettings()
     columns: ColumnSettings = ColumnSettings()
+    checks: CheckSettings = CheckSettings()
     source: SourceSettings = SourceSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     preprocessor: File | None = Field(None, description="script with a preprocess_handler")

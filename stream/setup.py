@@ -1,6 +1,7 @@
 """What each subject is watched by: its baseline's layout and monitors, read once."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from stream.choices import FilterSettings
 from stream.custom import MonitorFile
 from stream.preprocessor import Preprocessor
 from stream.segmenting import segmented
-from stream.settings import ColumnSettings, EndpointSettings, Settings
+from stream.settings import CheckSettings, ColumnSettings, EndpointSettings, Settings
 
 
 class Setup(Struct, frozen=True):
@@ -60,9 +61,11 @@ class Setups:
         baseline = read_baseline(chosen.baseline)
         columns = chosen.columns or ColumnSettings()
         layout = baseline.layout(columns.outputs, columns.output_position)
-        monitors: list[Monitor] = [DataQuality(baseline)]
+        checks = chosen.checks or CheckSettings()
+        judge = partial(DataQuality, defaults=checks.defaults, withhold=checks.withhold_values)
+        monitors: list[Monitor] = [judge(baseline)]
         for entry in chosen.segments or ():
-            monitors.append(segmented(entry, chosen.max_segments or 1, baseline, chosen.baseline))
+            monitors.append(segmented(entry, chosen.max_segments or 1, baseline, chosen.baseline, judge))
         for path in chosen.monitors or ():
             if path not in self._monitors:
                 self._monitors[path] = MonitorFile(path)

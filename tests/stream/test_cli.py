@@ -634,3 +634,13 @@ def test_an_endpoint_without_a_baseline_is_a_failure_that_is_said(tmp_path, base
     assert result.exit_code == 1
     assert "no baseline for the endpoint of 3 records" in result.stderr
     assert summary(out)["counts"] == {"records": 403, "rows": 400, "bad": 3, "late": 0, "filtered": 0}
+
+
+def test_a_baseline_may_withhold_the_values_of_single_rows(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("age,name\n" + "".join(f"{20 + i},n{i}\n" for i in range(40)))
+    for flag, told in (([], True), (["--withhold-values"], False)):
+        assert run("baseline", data, "-o", tmp_path / "baseline", *flag).exit_code == 0
+        text = (tmp_path / "baseline" / "statistics.json").read_text()
+        assert ('"sketch"' in text, '"n7"' in text) == (told, told)
+    assert '"n7"' not in (tmp_path / "baseline" / "constraints.json").read_text()
