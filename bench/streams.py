@@ -99,7 +99,7 @@ def violations(monitor: DataQuality, rows: pa.Table) -> list[Violation]:
 
 def drift_table(found: list[Stream]) -> Iterator[str]:
     yield (
-        "| stream | changes | windows | judged by | first flagged | before the change | after | by what, mostly |"
+        "| stream | change | windows | judged by | first flagged | before the change | after | by what, mostly |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for stream in found:
