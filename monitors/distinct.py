@@ -8,7 +8,7 @@ LIMIT = 4096  # hashes kept; exact up to so many different values
 Hashes = NDArray[np.uint64]
 
 _BLOCK = 8192  # values hashed at a time: they stay in the processor's cache
-_FEW = 1024  # up to so many hashes are looked up by bisection, more of them in a table
+_FEW = 1024  # up to so many hashes are not worth being looked up
 _MARKS, _PLACES = 1 << 16, 1 << 15  # sizes of a bitmap and, at most, of a table
 _NONE: Hashes = np.empty(0, np.uint64)
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
@@ -46,14 +46,14 @@ class Distinct:
         """Combine two samples; neither is changed."""
         if (other._depth, len(other._kept)) > (self._depth, len(self._kept)):
             return other.merge(self)
-        if not len(self._kept):
+        if len(self._new) and not len(self._kept) and _are_few(self._new):
             self._settle()
         new = self._unknown(_of_depth(np.concatenate((other._kept, other._new)), self._depth))
         if not len(new):
             return self
         merged = Distinct(self._kept, self._depth, np.concatenate((self._new, new)))
         merged._table = self._table
-        if len(merged._new) > 2 * LIMIT:
+        if len(merged._new) > 4 * LIMIT:
             merged._settle()
         return merged
 
@@ -89,19 +89,13 @@ class Distinct:
         self._new, self._table = _NONE, None
 
     def _unknown(self, hashes: Hashes) -> Hashes:
-        """Those of `hashes` that are not kept yet; where they are many, some known ones may be among them."""
-        if not len(self._kept):
+        """`hashes` without most of those that are kept already; to find them all would cost more."""
+        if not len(self._kept) or len(hashes) <= _FEW:
             return hashes
-        if len(hashes) > _FEW:
-            if self._table is None:
-                self._table = _table_of(self._kept, self._depth)
-            found = self._table.take(_places(hashes, self._depth, len(self._table)))
-            hashes = np.compress(found != hashes, hashes)  # faster than an index of booleans
-        if len(hashes) > _FEW:
-            return hashes
-        hashes = np.sort(hashes)
-        at = np.searchsorted(self._kept, hashes)
-        return np.compress(self._kept.take(at, mode="clip") != hashes, hashes)
+        if self._table is None:
+            self._table = _table_of(self._kept, self._depth)
+        found = self._table.take(_places(hashes, self._depth, len(self._table)))
+        return _where(found != hashes, hashes)
 
 
 def _hashes(values: NDArray[np.float64]) -> Hashes:
@@ -122,7 +116,11 @@ def _set_of(hashes: Hashes) -> Hashes:
 
 
 def _of_depth(hashes: Hashes, depth: int) -> Hashes:
-    return np.compress(hashes < np.uint64(1 << (64 - depth)), hashes) if depth else hashes
+    return _where(hashes < np.uint64(1 << (64 - depth)), hashes) if depth else hashes
+
+
+def _where(mask: NDArray[np.bool_], hashes: Hashes) -> Hashes:
+    return hashes.take(np.flatnonzero(mask))  # faster than an index of booleans
 
 
 def _cut(kept: Hashes, depth: int) -> tuple[Hashes, int]:
@@ -136,15 +134,26 @@ def _cut(kept: Hashes, depth: int) -> tuple[Hashes, int]:
 
 def _least_depth(hashes: Hashes, depth: int) -> int:
     """A depth below which more than LIMIT different `hashes` are left for certain: what is not kept in the
-    end need not be sorted. Hashes with different first bits are different."""
+    end need not be sorted."""
     if len(hashes) <= LIMIT:
         return depth
-    seen = np.zeros(_MARKS, np.bool_)
-    seen[_places(hashes, depth, _MARKS)] = True
+    seen = _first_bits(hashes, depth)
     left = _MARKS
     while np.count_nonzero(seen[:left]) > LIMIT:
         left, depth = left // 2, depth + 1
     return depth
+
+
+def _are_few(hashes: Hashes) -> bool:
+    """Whether a sample of `hashes` repeats so much that it is worth sorting, to know what comes again."""
+    return bool(np.count_nonzero(_first_bits(hashes, 0)) < len(hashes) / 2)
+
+
+def _first_bits(hashes: Hashes, depth: int) -> NDArray[np.bool_]:
+    """Which beginnings of hashes there are (16 bits after `depth` zeros): no more than different hashes."""
+    seen = np.zeros(_MARKS, np.bool_)
+    seen[_places(hashes, depth, _MARKS)] = True
+    return seen
 
 
 def _table_of(kept: Hashes, depth: int) -> Hashes:

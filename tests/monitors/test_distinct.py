@@ -64,11 +64,13 @@ def test_what_is_kept_depends_on_the_values_alone(values, places, in_tree):
         assert found == Distinct.of(np.array(sorted(set(values))))
 
 
-def test_known_values_change_nothing_and_are_not_stored_again():
+def test_values_that_are_known_change_nothing():
     values = np.random.default_rng(4).integers(0, 3_000, 200_000) / 7
     whole = Distinct.of(values)
     assert whole.estimate() == len(np.unique(values))
-    assert whole.merge(Distinct.of(values[:8192])) is whole
+    assert whole.merge(Distinct.of(values[:8192])) == whole
+    few = Distinct.of(np.arange(8192) % 10.0)
+    assert few.merge(few).merge(Distinct.of(np.arange(10.0))).estimate() == 10.0
 
 
 def test_nothing_is_nothing():

@@ -30,7 +30,9 @@ def shares(found) -> np.ndarray:
 @given(st.tuples(weights, weights).filter(lambda ab: len(ab[0]) == len(ab[1])))
 def test_jensen_shannon_is_scipys_to_base_2(ab):
     p, q = map(shares, ab)
-    assert jensen_shannon(p, q) == pytest.approx(distance.jensenshannon(p, q, base=2), abs=1e-7)
+    with np.errstate(invalid="ignore"):  # of shares that hardly differ SciPy may take the root of -1e-17
+        expected = np.nan_to_num(distance.jensenshannon(p, q, base=2))
+    assert jensen_shannon(p, q) == pytest.approx(expected, abs=1e-7)
 
 
 def test_hellinger_of_three_shares_worked_by_hand():

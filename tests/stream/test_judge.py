@@ -295,3 +295,28 @@ def test_events_that_broke_a_rule_are_named_across_partitions():
     (violation,) = [v for v in report.finding.violations if v.constraint_check_type == "data_type_check"]
     assert (violation.rows, violation.affected) == (6, 6)
     assert violation.sample_event_ids == ["a", "b", "c", "d", "e"]
+
+
+def test_each_window_names_its_own_records():
+    """In an order that is not that of time, among good ones, and more than one row a record."""
+    pipeline = Pipeline(lateness="2h")
+    ages = {
+        "a": (1.5, "x"),
+        "b": (0.5, "x"),
+        "c": (1.6, "40"),
+        "d": (0.6, "40"),
+        "e": (1.7, "x"),
+        "f": (0.7, "x"),
+    }
+    records = [
+        capture(T0 + int(hour * HOUR), [(0.5, age, "rome"), (0.5, age, "oslo")], name)
+        for name, (hour, age) in ages.items()
+    ]
+    reports = pipeline.feed(frames(records)[0]) + pipeline.end()
+    named = {
+        r.window.start: v.sample_event_ids
+        for r in reports
+        for v in r.finding.violations
+        if v.constraint_check_type == "data_type_check"
+    }
+    assert named == {T0: ["b", "f"], T0 + HOUR: ["a", "e"]}
