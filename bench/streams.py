@@ -98,9 +98,8 @@ def violations(monitor: DataQuality, rows: pa.Table) -> list[Violation]:
 
 
 def drift_table(found: list[Stream]) -> Iterator[str]:
-    yield (
-        "| stream | change | windows | judged by | first flagged | before the change | after | by what, mostly |"
-    )
+    heads = ("stream", "change", "windows", "judged by", "first flagged", "before", "after", "mostly by")
+    yield f"| {' | '.join(heads)} |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for stream in found:
         starts = range(0, len(stream.after) - stream.window + 1, stream.window)
