@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-LIMIT = 4096  # hashes kept; exact up to so many different values
+LIMIT = 2048  # hashes kept; exact up to so many different values
 
 Hashes = NDArray[np.uint64]
 
@@ -19,7 +19,7 @@ class Distinct:
     is the smallest at which no more than LIMIT are left; each stands for 2**depth values. `Distinct()` is the
     identity of merge.
 
-    Exact up to LIMIT different values; beyond, the standard error is 1.6 to 2.2 %. What is kept depends only
+    Exact up to LIMIT different values; beyond, the standard error is 2.2 to 3.1 %. What is kept depends only
     on which values were seen. A value costs about 5 ns, because hardly any of the hashes are ever sorted.
 
     >>> Distinct.of(np.array([1.0, 2.0, 2.0])).merge(Distinct.of(np.array([2.0, 3.0]))).estimate()
@@ -41,6 +41,14 @@ class Distinct:
         for at in range(_BLOCK, len(values), _BLOCK):
             found = found.merge(cls(new=_hashes(values[at : at + _BLOCK])))
         return found
+
+    @classmethod
+    def of_sorted(cls, values: NDArray[np.float64]) -> "Distinct":
+        """The same for ascending `values`: where most are repeated, few have to be hashed."""
+        different = np.ones(len(values), np.bool_)
+        np.not_equal(values[1:], values[:-1], out=different[1:])
+        repeated = 2 * np.count_nonzero(different) < len(values)
+        return cls.of(np.compress(different, values) if repeated else values)
 
     def merge(self, other: "Distinct") -> "Distinct":
         """Combine two samples; neither is changed."""

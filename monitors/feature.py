@@ -63,7 +63,7 @@ class FeatureState(Struct, frozen=True):
         cls, values: NDArray[np.float64], types: TypeCounts, categories: Categories | None = None
     ) -> "FeatureState":
         """State of finite `values`, ascending."""
-        sketch, distinct = Quantiles.of_sorted(values), Distinct.of(values)
+        sketch, distinct = Quantiles.of_sorted(values), Distinct.of_sorted(values)
         negatives = int(np.searchsorted(values, 0.0))
         return cls(types, Moments.of(values), sketch, categories or Categories(), distinct, negatives)
 

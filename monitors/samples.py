@@ -18,6 +18,7 @@ from schemas.rows import Rows
 
 KEPT = 5  # ids of each kind
 _LONGEST = 256  # characters: a longer id is left out, because a state must stay small
+_FEW = 256  # ids of a batch that are all looked at
 _LOOK = 4 * KEPT  # ids of a batch that are looked at: the smallest, some of which may be the same or endless
 
 Ids: TypeAlias = tuple[str, ...]
@@ -118,11 +119,11 @@ def _ids(rows: Rows, mask: NDArray[np.bool_]) -> Ids:
     """The smallest event ids of the rows that `mask` marks."""
     assert rows.event_id is not None
     record = rows.record[np.flatnonzero(mask)]
+    if len(record) <= _FEW:
+        return _smallest(_usable(rows.event_id.take(pa.array(record))))
     first = np.ones(len(record), np.bool_)
     np.not_equal(record[1:], record[:-1], out=first[1:])  # rows of one record follow each other
     ids = rows.event_id.take(pa.array(record[first]))
-    if len(ids) <= _LOOK:
-        return _smallest(_usable(ids))
     found = _usable(ids.take(pc.select_k_unstable(ids, _LOOK, [("", "ascending")])))
     return _smallest(found if len(found) >= KEPT else _usable(pc.unique(ids)))
 

@@ -40,7 +40,7 @@ class Placed(Struct, frozen=True):
             rows += np.bincount(table.record, minlength=len(decoded))
         late = self.late
         rows[late] = 0
-        found, place = np.unique(self.start, return_inverse=True)
+        found, place = _numbered(self.start)
         weights = (np.ones(len(decoded)), rows, self.bad, late, self.filtered)
         sums = [np.bincount(place, weights=w, minlength=len(found)).astype(np.int64) for w in weights]
         return {
@@ -75,6 +75,14 @@ class Placed(Struct, frozen=True):
             columns = taken.slice(begin, stop - begin)
             rows = Rows(columns, table.record[part], table.row[part], table.beside, event_id=table.event_id)
             yield at, rows
+
+
+def _numbered(start: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different windows, and for each record the number of its own; most batches have one."""
+    if len(start) and (start == start[0]).all():
+        return start[:1], np.zeros(len(start), np.int64)
+    found, place = np.unique(start, return_inverse=True)
+    return found, place
 
 
 class Timing(Struct, frozen=True):

@@ -34,15 +34,15 @@ def test_up_to_the_limit_the_number_is_exact(shape, n):
 @pytest.mark.parametrize("n", [5_000, 100_000, 1_000_000])
 def test_beyond_it_is_within_three_standard_errors(shape, n):
     found = Distinct.of(SHAPES[shape](n))
-    assert found.estimate() == pytest.approx(n, rel=3 * 0.022)
+    assert found.estimate() == pytest.approx(n, rel=3 * 0.031)
     assert len(found.dump()[1]) <= 8 * LIMIT
 
 
-def test_the_error_of_many_is_about_2_percent():
+def test_the_error_of_many_is_about_3_percent():
     rng = np.random.default_rng(3)
     errors = [Distinct.of(rng.random(20_000)).estimate() / 20_000 - 1 for _ in range(100)]
-    assert 0.01 < np.std(errors) < 0.022
-    assert abs(np.mean(errors)) < 0.006
+    assert 0.015 < np.std(errors) < 0.031
+    assert abs(np.mean(errors)) < 0.009
 
 
 def test_minus_zero_is_zero_and_neighbours_are_different():
@@ -65,7 +65,7 @@ def test_what_is_kept_depends_on_the_values_alone(values, places, in_tree):
 
 
 def test_values_that_are_known_change_nothing():
-    values = np.random.default_rng(4).integers(0, 3_000, 200_000) / 7
+    values = np.random.default_rng(4).integers(0, 2_000, 200_000) / 7
     whole = Distinct.of(values)
     assert whole.estimate() == len(np.unique(values))
     assert whole.merge(Distinct.of(values[:8192])) == whole
@@ -77,3 +77,8 @@ def test_nothing_is_nothing():
     assert Distinct().estimate() == 0.0
     assert Distinct.load(Distinct().dump()) == Distinct() == Distinct.of(np.empty(0))
     assert Distinct() != "a sketch"
+
+
+@given(st.lists(st.integers(-20, 20).map(float), max_size=300).map(sorted))
+def test_of_values_in_order_it_is_the_same(values):
+    assert Distinct.of_sorted(np.array(values)) == Distinct.of(np.array(values))
