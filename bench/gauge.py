@@ -30,11 +30,11 @@ def baseline() -> Baseline:
     return Baseline.of(described, constraints.of(suggest(described)))
 
 
-def frames(records: list[bytes]) -> list[tuple[int, Frame]]:
-    """Records as they lie in the log."""
+def frames(records: list[bytes], size: int = FRAME) -> list[tuple[int, Frame]]:
+    """Records as they lie in the log, `size` a message."""
     return [
-        (offset, Frame.of(SUBJECT, pa.array(records[at : at + FRAME], pa.binary()), ARRIVED))
-        for offset, at in enumerate(range(0, len(records), FRAME))
+        (offset, Frame.of(SUBJECT, pa.array(records[at : at + size], pa.binary()), ARRIVED))
+        for offset, at in enumerate(range(0, len(records), size))
     ]
 
 
@@ -76,14 +76,10 @@ def drifted(finding: Finding) -> list[str]:
     return [v.feature_name for v in finding.violations if v.constraint_check_type == "baseline_drift_check"]
 
 
-def decoded(records: list[bytes], known: Baseline, size: int = 5_000) -> int:
-    """Raw bytes to typed columns, `size` records a call; gives the number of rows."""
+def decoded(log: list[tuple[int, Frame]], known: Baseline) -> int:
+    """Raw bytes to typed columns, a message a call; gives the number of rows."""
     layout = known.layout()
-    rows = 0
-    for at in range(0, len(records), size):
-        frame = Frame.of(SUBJECT, pa.array(records[at : at + size], pa.binary()), ARRIVED)
-        rows += sum(len(table) for table in decode(frame, layout).tables)
-    return rows
+    return sum(len(table) for _, frame in log for table in decode(frame, layout).tables)
 
 
 def found_in(table: pa.Table, known: Baseline) -> list[str]:

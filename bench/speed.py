@@ -28,9 +28,10 @@ def main() -> None:
         "JSON": made.captures(n, form="JSON"),
     }
     for payload, records in payloads.items():
-        assert gauge.decoded(records[1:10_000], known) > 9_900
+        calls = gauge.frames(records, 5_000)
+        assert gauge.decoded(calls, known) > 0.99 * n
         log = gauge.frames(records)
-        alone = n / timing.best(partial(gauge.decoded, records, known))
+        alone = n / timing.best(partial(gauge.decoded, calls, known))
         whole = n / timing.best(partial(gauge.judged, log, known))
         rates = " | ".join(f"{timing.three_digits(rate)} records/s" for rate in (alone, whole))
         print(f"| {payload} | {sum(map(len, records)) / n:.0f} | {rates} |")

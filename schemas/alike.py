@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas import capture, json_form, template
+from schemas import capture, json_form, spans, template
 from schemas.columns import Column, csv_columns, type_of
 from schemas.errors import BadRecord
 from schemas.frame import Frame
@@ -18,10 +18,11 @@ from schemas.layout import Layout
 from schemas.rows import Part, assemble
 from schemas.sides import Side, pair, sides_of
 from schemas.template import Matched, Template, plain
-from schemas.times import parse_times
+from schemas.times import parse_seconds, parse_times
 
 _BYTE_ORDER_MARK = 0xEF  # its first byte in UTF-8
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z$"
+_SECONDS = len("2025-03-04T10:02:11Z")
 _LEAST = 16  # records worth learning a template for
 _SIDES = ("output", "input")
 _IDS = ("event_id", "inference_id")
@@ -136,6 +137,11 @@ def _times(matched: Matched, arrived: NDArray[np.int64]) -> tuple[Matched, NDArr
     """Event times of the records, without those records that have an unusual one."""
     if not matched.has("time"):
         return matched, arrived[matched.record]
+    span = matched.span("time")
+    if (span[:, 1] - span[:, 0] == _SECONDS).all():
+        times = parse_seconds(spans.window(matched.text, span[:, 0], _SECONDS))
+        if times is not None:
+            return matched, times
     texts = matched.values("time")
     times = parse_times(texts)
     if times is None:
