@@ -11,6 +11,7 @@ Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
 _ESCAPE = 0x5C
+_WORD = 8  # bytes compared at a time
 
 
 def window(text: Bytes, at: Places, size: int) -> Bytes:
@@ -55,21 +56,16 @@ def last(text: Bytes, end: Places, byte: int, size: int, escapes: bool = False) 
 
 
 def same(text: Bytes, at: Places, constant: bytes) -> NDArray[np.bool_]:
-    """Whether the bytes at each place are those of `constant`; eight are compared at a time."""
-    words = len(constant) // 8 * 8
-    equal = [_equal(text, at, constant[:words], np.uint64)] if words else []
-    if words and words < len(constant):  # the last eight, some of them for the second time
-        equal.append(_equal(text, at + (len(constant) - 8), constant[-8:], np.uint64))
-    elif not words:
-        equal.append(_equal(text, at, constant, np.uint8))
-    whole: NDArray[np.bool_] = np.logical_and.reduce(equal)
-    return whole
-
-
-def _equal(text: Bytes, at: Places, constant: bytes, word: type) -> NDArray[np.bool_]:
-    equal = window(text, at, len(constant)).view(word) == np.frombuffer(constant, word)
-    whole: NDArray[np.bool_] = np.ones(len(at), np.bool_) if equal.all() else equal.all(axis=1)
-    return whole
+    """Whether the bytes at each place are those of `constant`. Eight are compared at a time; what is looked
+    at behind them does not count."""
+    more = -len(constant) % _WORD
+    wanted = np.frombuffer(constant + bytes(more), np.uint64)
+    counts = np.frombuffer(b"\xff" * len(constant) + bytes(more), np.uint64)
+    different = window(text, at, len(constant) + more).view(np.uint64)
+    different ^= wanted
+    different &= counts
+    equal: NDArray[np.bool_] = ~different.any(axis=1) if different.any() else np.ones(len(at), np.bool_)
+    return equal
 
 
 def cut(text: Bytes, spans: NDArray[np.int64]) -> pa.BinaryArray:

@@ -10,7 +10,9 @@ from msgspec import Struct
 from schemas.frame import Frame
 
 MAX_RECORDS = 24_576  # what a batch costs beside its records is spread over enough of them
-MAX_BYTES = 16 << 20  # and no more than this, so that long records do not fill the memory
+MAX_BYTES = (
+    8 << 20
+)  # and no more than this: they stay near the processor, and long ones do not fill the memory
 
 
 class Origin(Struct, frozen=True):
