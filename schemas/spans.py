@@ -64,7 +64,9 @@ def same(text: Bytes, at: Places, constant: bytes) -> NDArray[np.bool_]:
     different = window(text, at, len(constant) + more).view(np.uint64)
     different ^= wanted
     different &= counts
-    equal: NDArray[np.bool_] = ~different.any(axis=1) if different.any() else np.ones(len(at), np.bool_)
+    equal = np.ones(len(at), np.bool_)
+    if different.any():
+        np.logical_not(different.any(axis=1), out=equal)
     return equal
 
 
