@@ -1,7 +1,7 @@
 """What a monitor is: a state made from rows, merged over a window, and read at its end."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Protocol, Self
 
 from schemas.report import Finding
 from schemas.rows import Rows
@@ -26,7 +26,10 @@ class Monitor(Protocol):
     looks inside.
     """
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """What its reports are called by; a part of their path."""
+        ...
 
     def observe(self, rows: Rows) -> Any:
         """The state of `rows`, which may be none: that is the identity of merge."""

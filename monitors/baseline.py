@@ -14,18 +14,23 @@ from schemas.statistics import FeatureStatistics, NumericalStatistics, Statistic
 
 
 class Reference(Struct, frozen=True):
-    """A feature's baseline distribution: a weighted sample and bucket edges, or counts of categories."""
+    """A feature's baseline distribution: a weighted sample and bucket edges, or counts of categories.
+
+    A `coarse` sample is the buckets themselves, each at its upper bound, because the values are withheld.
+    """
 
     sample: Sample | None = None
     edges: NDArray[np.float64] | None = None
     counts: Mapping[str, int] | None = None
+    coarse: bool = False
 
 
 class Baseline(Struct, frozen=True):
-    """Constraints of every feature, and its reference where statistics are known."""
+    """Constraints of every feature, and its reference and the number of rows where statistics are known."""
 
     constraints: Constraints
     references: Mapping[str, Reference]
+    rows: int | None = None
 
     @classmethod
     def of(cls, statistics: Statistics | None, constraints: Constraints) -> "Baseline":
@@ -36,7 +41,8 @@ class Baseline(Struct, frozen=True):
             raise BadBaseline(
                 f"constraints name features that the statistics do not have: {', '.join(strange[:5])}"
             )
-        return cls(constraints, {name: _reference(known[name]) for name in names if name in known})
+        references = {name: _reference(known[name]) for name in names if name in known}
+        return cls(constraints, references, statistics.dataset.item_count if statistics else None)
 
     def layout(self, outputs: tuple[str, ...] | None = None, position: str = "START") -> Layout:
         """Names and types of the columns, in the order of the constraints."""
@@ -66,10 +72,11 @@ def _numeric_reference(name: str, numeric: NumericalStatistics) -> Reference:
         raise BadBaseline(f"statistics of {name}: bucket bounds do not ascend")
     if numeric.max is not None:  # as computed, the last bound may miss the largest value by a rounding error
         edges[-1] = max(edges[-1], numeric.max)
-    if kll.sketch is not UNSET and any(kll.sketch.data):
+    coarse = kll.sketch is UNSET or not any(kll.sketch.data)
+    if kll.sketch is not UNSET and not coarse:
         weights = [np.full(len(level), 2.0**i) for i, level in enumerate(kll.sketch.data)]
         values, weight = np.concatenate(kll.sketch.data), np.concatenate(weights)
     else:  # values withheld: each bucket's weight stands at its upper bound, where its rank is exact
         values, weight = edges[1:], np.array([bucket.count for bucket in kll.buckets])
     order = np.argsort(values, kind="stable")
-    return Reference(Sample(values[order], weight[order]), edges)
+    return Reference(Sample(values[order], weight[order]), edges, coarse=coarse)

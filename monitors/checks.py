@@ -1,45 +1,88 @@
-"""Checks of one feature against its rule, each with the words that Model Monitor uses."""
+"""Checks of one feature's values against its rule, each with the words that Model Monitor uses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-import numpy as np
+from msgspec import UNSET
 
-from monitors import distances
-from monitors.baseline import Reference
-from monitors.distances import Sample
+from monitors import severity, significance
 from monitors.feature import FeatureState
-from monitors.quantiles import bin_counts
+from monitors.samples import NO_SAMPLES, Ids, Samples
 from schemas.constraints import Rule
 from schemas.layout import NUMERIC
-from schemas.report import Drift, Violation
-
-_SHOWN = 24  # categories in a report's distribution; the rest is one bin
-_OTHER = "(other)"
+from schemas.report import Violation
 
 
-def values(state: FeatureState, rule: Rule, rows: int) -> Iterator[Violation]:
-    """Type, completeness, sign and domain of one feature's values."""
+def values(state: FeatureState, rule: Rule, samples: Samples = NO_SAMPLES) -> Iterator[Violation]:
+    """Type, sign and domain of one feature's values: what one value alone can break."""
+    present, fitting = state.types.present, state.types.fitting(rule.kind)
     share = state.types.share(rule.kind)
     if share < rule.type_share:
-        yield Violation(
-            rule.name,
-            "data_type_check",
+        text = (
             f"Data type match requirement is not met. Expected data type: {rule.kind}, "
             f"Expected match: {rule.type_share * 100}%. "
-            f"Observed: Only {share * 100}% of data is {rule.kind}.",
+            f"Observed: Only {share * 100}% of data is {rule.kind}."
         )
-    completeness = state.types.present / rows if rows else 1.0
-    if rule.completeness is not None and completeness < rule.completeness:
-        yield _value(rule.name, "completeness_check", completeness)
-    if rule.kind in NUMERIC and rule.non_negative and state.moments.n and state.moments.low < 0:
-        yield _value(rule.name, "non_negative_check", state.moments.low)
+        short = rule.type_share - share
+        yield _violation(rule, "data_type_check", text, present, present - fitting, short, samples.wrong_type)
+    if rule.kind in NUMERIC and rule.non_negative and state.negatives:
+        n, text = state.moments.n, _text(state.moments.low)
+        short = state.negatives / n
+        yield _violation(rule, "non_negative_check", text, n, state.negatives, short, samples.negative)
     inside = _domain_share(state, rule)
     if inside is not None and inside < rule.domain_share:
-        yield _value(rule.name, "categorical_values_check", inside)
+        short, outside = rule.domain_share - inside, _outside(state, rule)
+        yield _violation(
+            rule, "categorical_values_check", _text(inside), present, outside, short, samples.outside
+        )
 
 
-def _value(name: str, check: str, value: float) -> Violation:
-    return Violation(name, check, f"Value: {value} does not meet the constraint requirement!")
+def completeness_p_value(
+    state: FeatureState, rule: Rule, rows: int, baseline_rows: int | None
+) -> float | None:
+    """How likely chance gives as many missing values; None where the constraint asks for no test: where
+    nothing may be missing, or everything."""
+    if rule.completeness is None or not 0.0 < rule.completeness < 1.0:
+        return None
+    missing = rows - state.types.present
+    return significance.incompleteness(missing, rows, 1.0 - rule.completeness, baseline_rows)
+
+
+def completeness(
+    state: FeatureState,
+    rule: Rule,
+    rows: int,
+    shown: bool = True,
+    samples: Samples = NO_SAMPLES,
+) -> Violation | None:
+    """The violation of fewer values than the baseline had. Where the baseline lacked some itself, a test must
+    have `shown` that it is not by chance."""
+    present = state.types.present
+    share = present / rows if rows else 1.0
+    if rule.completeness is None or share >= rule.completeness:
+        return None
+    if rule.completeness < 1.0 and not shown:
+        return None
+    short = rule.completeness - share
+    return _violation(rule, "completeness_check", _text(share), rows, rows - present, short, samples.missing)
+
+
+def _violation(
+    rule: Rule, check: str, text: str, rows: int, affected: int | None, short: float, event_ids: Ids
+) -> Violation:
+    """A violation that `affected` of `rows` values are to blame for, `short` of them too many (a share)."""
+    return Violation(
+        rule.name,
+        check,
+        text,
+        rows=rows,
+        affected=UNSET if affected is None else affected,
+        severity=severity.of_share(short),
+        sample_event_ids=list(event_ids) or UNSET,
+    )
+
+
+def _text(value: float) -> str:
+    return f"Value: {value} does not meet the constraint requirement!"
 
 
 def _domain_share(state: FeatureState, rule: Rule) -> float | None:
@@ -51,69 +94,15 @@ def _domain_share(state: FeatureState, rule: Rule) -> float | None:
     present = state.types.present
     if rule.domains is None or rule.kind in NUMERIC or not present:
         return None
-    counts = state.categories.counts
-    if counts is None:
+    outside = _outside(state, rule)
+    if outside is None:
         return 1.0 - min(max(0.0, 0.95 * state.categories.distinct() - len(rule.domains)) / present, 1.0)
-    return sum(n for value, n in counts.items() if value in rule.domains) / present
+    return (present - outside) / present
 
 
-def drift(state: FeatureState, rule: Rule, reference: Reference) -> Drift | None:
-    """Distance of one feature from its baseline; None where the baseline holds no distribution."""
-    if reference.sample is not None and reference.edges is not None:
-        return _numeric_drift(state, rule, reference.sample, reference.edges)
-    if reference.counts is not None and state.categories.counts is not None:
-        return _categorical_drift(state.categories.counts, rule, reference.counts)
-    return None
-
-
-def drift_violation(drift: Drift) -> Violation | None:
-    """The violation that a distance above its threshold is; a p-value counts when below it."""
-    if drift.distance is None:
+def _outside(state: FeatureState, rule: Rule) -> int | None:
+    """How many values are outside the domain; None where there are too many different ones to count each."""
+    counts, domain = state.categories.counts, rule.domains or ()
+    if counts is None:
         return None
-    if drift.method == "ChiSquared":
-        if drift.distance >= drift.threshold:
-            return None
-        text = f"Baseline drift p-value: {drift.distance} is below threshold: {drift.threshold}"
-        return Violation(drift.feature_name, "baseline_drift_check", text)
-    if drift.distance <= drift.threshold:
-        return None
-    text = f"Baseline drift distance: {drift.distance} exceeds threshold: {drift.threshold}"
-    return Violation(drift.feature_name, "baseline_drift_check", text)
-
-
-def _numeric_drift(state: FeatureState, rule: Rule, baseline: Sample, edges: np.ndarray) -> Drift:
-    current = Sample(*state.quantiles.weighted())
-    distance = distances.kolmogorov_smirnov(current, baseline)
-    if distance is not None and rule.method == "Robust":
-        distance = distances.robust(distance, current.n, baseline.n)
-    shares = [(bin_counts(s.values, s.weights, edges) / max(s.n, 1.0)).tolist() for s in (baseline, current)]
-    return Drift(rule.name, "numeric", distance, rule.distance, rule.method, edges.tolist(), *shares)
-
-
-def _categorical_drift(counts: Mapping[str, int], rule: Rule, baseline: Mapping[str, int]) -> Drift:
-    if rule.categorical_method == "ChiSquared":
-        distance = distances.chi_squared(counts, baseline)
-        method = "ChiSquared"
-    else:
-        distance = distances.l_infinity(counts, baseline)
-        if distance is not None and rule.method == "Robust":
-            distance = distances.robust(distance, sum(counts.values()), sum(baseline.values()))
-        method = "LInfinity"
-    bins = _shown(counts, baseline)
-    shares = [_shares(part, bins) for part in (baseline, counts)]
-    return Drift(rule.name, "categorical", distance, rule.categorical_distance, method, bins, *shares)
-
-
-def _shown(counts: Mapping[str, int], baseline: Mapping[str, int]) -> list[str]:
-    """The most frequent values of both, and one bin for all others."""
-    total = {key: baseline.get(key, 0) + counts.get(key, 0) for key in {*baseline, *counts}}
-    ranked = sorted(total, key=lambda key: (-total[key], key))
-    return ranked if len(ranked) <= _SHOWN else [*ranked[: _SHOWN - 1], _OTHER]
-
-
-def _shares(counts: Mapping[str, int], bins: list[str]) -> list[float]:
-    n = sum(counts.values())
-    shares = [counts.get(value, 0) / n if n else 0.0 for value in bins]
-    if bins and bins[-1] == _OTHER:
-        shares[-1] = max(0.0, 1.0 - sum(shares[:-1])) if n else 0.0
-    return shares
+    return sum(count for value, count in counts.items() if value not in domain)

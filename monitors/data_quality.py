@@ -5,74 +5,42 @@ from typing import ClassVar
 
 import msgspec
 import pyarrow as pa
-from msgspec import Struct
 
-from monitors import checks, describe
+from monitors import checks, describe, drift, samples
 from monitors.baseline import Baseline, Reference
 from monitors.feature import FeatureState
-from schemas.report import Drift, Finding, Violation
+from monitors.quality_state import MAX_EXTRA, DataQualityState
+from monitors.samples import NO_SAMPLES
+from monitors.significance import adjusted, holds
+from schemas.constraints import Defaults, Rule
+from schemas.report import VIOLATIONS, Drift, Finding, Violation
 from schemas.rows import Rows
 from schemas.statistics import Statistics
 
-_ABOUT = "about"  # the part of a dumped state that belongs to no feature
-_FEATURE = "feature:"  # before a feature's name, which may be any text, the empty one too
-_MAX_EXTRA = 100  # names kept of columns that the baseline does not know
-
-
-class DataQualityState(Struct, frozen=True):
-    """States of all features over `rows` rows; `DataQualityState()` is the identity of merge.
-
-    `misfits` counts records that held another number of columns (by that number), `extra` are names of
-    columns that the baseline does not know.
-    """
-
-    rows: int = 0
-    features: dict[str, FeatureState] = {}
-    misfits: dict[int, int] = {}
-    extra: frozenset[str] = frozenset()
-
-    def merge(self, other: "DataQualityState") -> "DataQualityState":
-        """Combine two disjoint samples; neither is changed."""
-        features = dict(self.features)
-        for name, state in other.features.items():
-            features[name] = features[name].merge(state) if name in features else state
-        misfits = {
-            width: self.misfits.get(width, 0) + other.misfits.get(width, 0)
-            for width in sorted({*self.misfits, *other.misfits})
-        }
-        extra = frozenset(sorted(self.extra | other.extra)[:_MAX_EXTRA])
-        return DataQualityState(self.rows + other.rows, features, misfits, extra)
-
-    def dump(self) -> Mapping[str, bytes]:
-        """One part a feature, and one for the rest."""
-        about = msgspec.msgpack.encode((self.rows, self.misfits, sorted(self.extra)))
-        return {_ABOUT: about} | {_FEATURE + name: state.dump() for name, state in self.features.items()}
-
-    @classmethod
-    def load(cls, parts: Mapping[str, bytes]) -> "DataQualityState":
-        """Restore what `dump` gave."""
-        rows, misfits, extra = msgspec.msgpack.decode(
-            parts[_ABOUT], type=tuple[int, dict[int, int], list[str]]
-        )
-        features = {
-            part.removeprefix(_FEATURE): FeatureState.load(raw)
-            for part, raw in parts.items()
-            if part != _ABOUT
-        }
-        return cls(rows, features, misfits, frozenset(extra))
+_NOTHING = Reference()
 
 
 class DataQuality:
     """Judges types, completeness, sign, domains, columns and drift of every feature by `baseline`.
 
-    Source: Amazon SageMaker Model Monitor, data quality; distances as in Deequ.
+    `defaults` hold where the constraints file leaves something to the program. `withhold` keeps values of
+    single rows out of what is written. A check that rests on a sample fires only where its test is a
+    discovery among all such tests of the window.
+
+    Source: Amazon SageMaker Model Monitor, data quality; distances as in Deequ; Benjamini & Hochberg 1995.
     """
 
     name: ClassVar[str] = "data_quality"
 
-    def __init__(self, baseline: Baseline) -> None:
+    def __init__(
+        self, baseline: Baseline, defaults: Defaults | None = None, *, withhold: bool = False
+    ) -> None:
         self._baseline = baseline
         self._rules = baseline.constraints.rules
+        self._defaults = defaults or Defaults()
+        self._withhold = withhold
+        rate = baseline.constraints.false_discovery_rate
+        self._rate = self._defaults.false_discovery_rate if rate is None else rate
 
     def observe(self, rows: Rows) -> DataQualityState:
         """Summarise `rows`; of columns that the baseline does not know only the names are kept."""
@@ -82,9 +50,20 @@ class DataQuality:
             for name in names
             if name in self._rules
         }
-        extra = {name for name in names if name not in self._rules and name not in rows.beside}
+        extra = {
+            name
+            for name in names
+            if name not in self._rules
+            and name not in rows.beside
+            and rows.columns[name].null_count < len(rows)  # it may be there for the sake of other rows
+        }
         misfits = dict(sorted(rows.misfits.items()))
-        return DataQualityState(len(rows), features, misfits, frozenset(sorted(extra)[:_MAX_EXTRA]))
+        found = {
+            name: some
+            for name, state in features.items()
+            if (some := samples.of(rows, state, self._rules[name], self._reference(name)))
+        }
+        return DataQualityState(len(rows), features, misfits, frozenset(sorted(extra)[:MAX_EXTRA]), found)
 
     def load(self, parts: Mapping[str, bytes]) -> DataQualityState:
         """Restore a state from its dumped parts."""
@@ -93,48 +72,99 @@ class DataQuality:
     def finish(self, state: DataQualityState) -> Finding:
         """Violations and distances of a window, with its statistics.json and constraint_violations.json."""
         ordered = {name: state.features[name] for name in self._rules if name in state.features}
-        kinds = {name: rule.kind for name, rule in self._rules.items()}
+        judged = {n: f for n, f in ordered.items() if self._rules[n].evaluate and state.rows}
+        drifts = {name: moved for name, f in judged.items() if (moved := self._drift(name, f))}
+        tests = {("drift", name): moved.p_value for name, moved in drifts.items() if _is_tested(moved)}
+        tests |= {("completeness", name): self._missing(name, f, state.rows) for name, f in judged.items()}
+        q_values = adjusted({test: p for test, p in tests.items() if p is not None})
         violations = list(self._columns(state))
-        drifts: list[Drift] = []
-        for name, feature in ordered.items():
-            rule = self._rules[name]
-            if not rule.evaluate or not state.rows:
-                continue
-            violations += checks.values(feature, rule, state.rows)
-            drift = checks.drift(feature, rule, self._baseline.references.get(name, Reference()))
-            if drift is not None and rule.compare:
-                drifts.append(drift)
-                violations += [v for v in [checks.drift_violation(drift)] if v]
+        for name, feature in judged.items():
+            if name in drifts:
+                q_value = q_values.get(("drift", name))
+                drifts[name] = msgspec.structs.replace(drifts[name], q_value=q_value)
+            q_value = q_values.get(("completeness", name))
+            violations += self._violations(name, feature, state, drifts.get(name), q_value)
+        kinds = {name: rule.kind for name, rule in self._rules.items()}
         documents = {
-            "statistics.json": describe.statistics(ordered, state.rows, kinds),
-            "constraint_violations.json": {"violations": violations},
+            "statistics.json": describe.statistics(ordered, state.rows, kinds, self._withhold),
+            VIOLATIONS: {"violations": violations},
         }
-        return Finding(violations, drifts, documents)
+        return Finding(violations, list(drifts.values()), documents)
+
+    def _drift(self, name: str, feature: FeatureState) -> Drift | None:
+        rule = self._rules[name]
+        if not rule.compare:
+            return None
+        least = describe.LEAST if self._withhold else 0
+        return drift.measure(feature, rule, self._reference(name), self._minimum(rule), least)
+
+    def _missing(self, name: str, feature: FeatureState, rows: int) -> float | None:
+        """p-value of a feature's missing values, where it is tested and there are rows enough."""
+        rule = self._rules[name]
+        if not self._enough(rule, rows):
+            return None
+        return checks.completeness_p_value(feature, rule, rows, self._baseline.rows)
+
+    def _violations(
+        self,
+        name: str,
+        feature: FeatureState,
+        state: DataQualityState,
+        moved: Drift | None,
+        q_value: float | None,
+    ) -> Iterator[Violation]:
+        """All violations of one feature; `q_value` is that of its missing values."""
+        rule, some = self._rules[name], state.samples.get(name, NO_SAMPLES)
+        yield from checks.values(feature, rule, some)
+        shown = self._enough(rule, state.rows) and holds(q_value, self._rate)
+        if incomplete := checks.completeness(feature, rule, state.rows, shown, some):
+            yield incomplete
+        if moved and (drifted := drift.violation(moved, self._rate, some.strange)):
+            yield drifted
+
+    def _minimum(self, rule: Rule) -> int:
+        set_ = rule.minimum_sample
+        return self._defaults.minimum_sample_size if set_ is None else set_
+
+    def _enough(self, rule: Rule, rows: int) -> bool:
+        known = self._baseline.rows
+        return min(rows, rows if known is None else known) >= self._minimum(rule)
+
+    def _reference(self, name: str) -> Reference:
+        return self._baseline.references.get(name, _NOTHING)
 
     def _columns(self, state: DataQualityState) -> Iterator[Violation]:
         """Columns that are not there, and columns that the baseline does not have."""
         expected = len(self._rules)
         narrow = [width for width in state.misfits if width < expected]
         absent = [name for name in self._rules if name not in state.features] if state.rows else []
+        rows = state.rows + sum(state.misfits.values())
         if narrow or absent:
             seen = min([*narrow, expected - len(absent)])
-            yield _column_violation("Missing columns", "missing_column_check", seen, expected)
+            yield _column_violation("Missing columns", "missing_column_check", seen, expected, rows)
         wide = [width for width in state.misfits if width > expected]
         if wide or state.extra:
             seen = max([*wide, expected - len(absent) + len(state.extra)])
-            yield _column_violation("Extra columns", "extra_column_check", seen, expected)
+            yield _column_violation("Extra columns", "extra_column_check", seen, expected, rows)
 
 
-def _column_violation(label: str, check: str, seen: int, expected: int) -> Violation:
+def _is_tested(moved: Drift) -> bool:
+    return moved.enough and moved.distance is not None
+
+
+def _column_violation(label: str, check: str, seen: int, expected: int, rows: int) -> Violation:
     return Violation(
         label,
         check,
         f"There are {label.lower()} in current dataset. Number of columns in current dataset: {seen}, "
         f"Number of columns in baseline constraints: {expected}",
+        rows=rows,
+        severity="high",
     )
 
 
-def profile(table: pa.Table) -> Statistics:
-    """Statistics of a data set whose types are to be found out: the start of a baseline."""
+def profile(table: pa.Table, withhold: bool = False) -> Statistics:
+    """Statistics of a data set whose types are to be found out: the start of a baseline; `withhold` is that
+    of `describe.statistics`."""
     features = {name: FeatureState.of(table[name]) for name in table.column_names}
-    return describe.statistics(features, table.num_rows)
+    return describe.statistics(features, table.num_rows, withhold=withhold)

@@ -30,26 +30,37 @@ from schemas.statistics import (
 
 BUCKETS = 10
 LOW_CARDINALITY = 120  # up to so many different values are listed, as Deequ does by default
+LEAST = 5  # how often a value must occur to be told where values are withheld
 
 
 def statistics(
-    features: Mapping[str, FeatureState], rows: int, expected: Mapping[str, Kind] | None = None
+    features: Mapping[str, FeatureState],
+    rows: int,
+    expected: Mapping[str, Kind] | None = None,
+    withhold: bool = False,
 ) -> Statistics:
-    """The statistics document of `rows` rows. `expected` are the types that a baseline has."""
-    described = [_feature(name, state, rows, (expected or {}).get(name)) for name, state in features.items()]
+    """The statistics document of `rows` rows. `expected` are the types that a baseline has.
+
+    `withhold` leaves out what shows the values of single rows: the sketch of a number, and the categories of
+    a feature that has one fewer than 5 times.
+    """
+    kinds = expected or {}
+    described = [_feature(name, state, rows, kinds.get(name), withhold) for name, state in features.items()]
     return Statistics(Dataset(rows), described)
 
 
-def _feature(name: str, state: FeatureState, rows: int, expected: Kind | None) -> FeatureStatistics:
+def _feature(
+    name: str, state: FeatureState, rows: int, expected: Kind | None, withhold: bool
+) -> FeatureStatistics:
     kind = state.kind(expected)
     if kind in NUMERIC:
-        return FeatureStatistics(name, kind, numerical_statistics=_numerical(state, rows))
+        return FeatureStatistics(name, kind, numerical_statistics=_numerical(state, rows, withhold))
     if kind == "Unknown":
         return FeatureStatistics(name, kind)
-    return FeatureStatistics(name, "String", string_statistics=_string(state, rows))
+    return FeatureStatistics(name, "String", string_statistics=_string(state, rows, withhold))
 
 
-def _numerical(state: FeatureState, rows: int) -> NumericalStatistics:
+def _numerical(state: FeatureState, rows: int, withhold: bool) -> NumericalStatistics:
     moments = state.moments
     return NumericalStatistics(
         common=Common(moments.n, rows - moments.n),
@@ -58,8 +69,9 @@ def _numerical(state: FeatureState, rows: int) -> NumericalStatistics:
         std_dev=_finite(moments.std()),
         min=moments.low,
         max=moments.high,
+        approximate_num_distinct_values=state.distinct.estimate(),
         completeness=moments.n / rows,
-        distribution=NumericDistribution(_kll(state.quantiles, moments.low, moments.high)),
+        distribution=NumericDistribution(_kll(state.quantiles, moments.low, moments.high, withhold)),
     )
 
 
@@ -75,21 +87,22 @@ def _edges(low: float, high: float) -> list[float]:
     return [low * (1 - i / BUCKETS) + high * (i / BUCKETS) for i in range(BUCKETS + 1)]
 
 
-def _kll(quantiles: Quantiles, low: float, high: float) -> Kll:
+def _kll(quantiles: Quantiles, low: float, high: float, withhold: bool) -> Kll:
     edges = np.array(_edges(low, high))
     counts = quantiles.counts(np.append(edges[:-1], high))[1:-1]
     buckets = [
         Bucket(float(a), float(b), float(count))
         for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
-    return Kll(buckets, Sketch(SketchParameters(), quantiles.levels()))
+    return Kll(buckets) if withhold else Kll(buckets, Sketch(SketchParameters(), quantiles.levels()))
 
 
-def _string(state: FeatureState, rows: int) -> StringStatistics:
+def _string(state: FeatureState, rows: int, withhold: bool) -> StringStatistics:
     present = state.types.present
     counts = state.categories.counts
     distribution: StringDistribution | UnsetType = UNSET
-    if counts is not None and len(counts) <= LOW_CARDINALITY:
+    is_rare = withhold and counts is not None and any(count < LEAST for count in counts.values())
+    if counts is not None and len(counts) <= LOW_CARDINALITY and not is_rare:
         buckets = [CategoryCount(value, count) for value, count in sorted(counts.items())]
         distribution = StringDistribution(Categorical(buckets))
     return StringStatistics(

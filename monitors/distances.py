@@ -4,7 +4,8 @@ All are in [0, 1]; 0 is no change. `None` means that there is nothing to compare
 """
 
 from collections.abc import Mapping
-from math import sqrt
+from functools import cached_property
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,60 @@ _ROBUST = 1.8  # Deequ's constant, about the 0.3 % point of the two-sample Kolmo
 
 
 class Sample:
-    """A numeric sample with weights, as a sketch gives it: `values` ascending and finite, shape (n,)."""
+    """A numeric sample with weights, as a sketch gives it: `values` ascending and finite, shape (n,).
 
-    __slots__ = ("n", "values", "weights")
+    It is not changed once it is made: what is read off it is worked out once.
+    """
 
     def __init__(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
         self.values = values
         self.weights = weights
-        self.n = float(weights.sum())
+
+    @cached_property
+    def _ranks(self) -> NDArray[np.float64]:
+        return np.concatenate(([0.0], np.cumsum(self.weights)))
+
+    @property
+    def n(self) -> float:
+        """How many values the sample stands for."""
+        return float(self._ranks[-1])
 
     def cdf(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
         """Share of the sample that is at most each of `at`."""
-        ranks = np.concatenate(([0.0], np.cumsum(self.weights)))
-        return ranks[np.searchsorted(self.values, at, side="right")] / self.n
+        return self._ranks[np.searchsorted(self.values, at, side="right")] / self.n
+
+    @cached_property
+    def std(self) -> float:
+        """Population standard deviation; infinite where it passes what a double can hold."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.average(self.values, weights=self.weights)
+            found = float(np.sqrt(np.average(np.square(self.values - mean), weights=self.weights)))
+        return found if found == found else inf
+
+    @cached_property
+    def deciles(self) -> NDArray[np.float64]:
+        """Edges of ten bins that hold a tenth of the sample each, the first and last one open; bins are
+        (lower, upper]. Edges that fall together are one, and a value that is a tenth of the sample or more
+        has a bin of its own.
+
+        >>> Sample(np.arange(1.0, 11.0), np.ones(10)).deciles.tolist()
+        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
+        """
+        ranks = self.n * np.arange(1, 10) / 10
+        edges = self.values[np.searchsorted(self._ranks[1:], ranks)]
+        often = edges[1:][edges[1:] == edges[:-1]]
+        return np.unique(np.concatenate((edges, np.nextafter(often, -inf))))
+
+    def shares(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Share of the sample in each bin (lower, upper] of `edges`, below and above them: (edges + 1,)."""
+        return np.diff(self.cdf(edges), prepend=0.0, append=1.0)
+
+    def coarse(self, edges: NDArray[np.float64]) -> "Sample":
+        """The sample as buckets know it: what lies in a bucket stands at its upper bound. Buckets are
+        [lower, upper), the last one [lower, upper]."""
+        inside = (self.values >= edges[0]) & (self.values <= edges[-1])
+        upper = edges[1 + np.searchsorted(edges[1:-1], self.values, side="right")]
+        return Sample(np.where(inside, upper, self.values), self.weights)
 
 
 def kolmogorov_smirnov(current: Sample, baseline: Sample) -> float | None:
@@ -38,8 +80,14 @@ def kolmogorov_smirnov(current: Sample, baseline: Sample) -> float | None:
     """
     if not current.n or not baseline.n:
         return None
-    points = np.union1d(current.values, baseline.values)
-    return float(np.abs(current.cdf(points) - baseline.cdf(points)).max())
+    return float(np.abs(differences(current, baseline)[1]).max())
+
+
+def differences(current: Sample, baseline: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Every value of both samples, ascending, and the difference of the distribution functions there."""
+    points = np.concatenate((current.values, baseline.values))
+    points.sort(kind="stable")  # two ascending runs: merged, not sorted anew
+    return points, current.cdf(points) - baseline.cdf(points)
 
 
 def l_infinity(current: Mapping[str, int], baseline: Mapping[str, int]) -> float | None:

@@ -1,4 +1,4 @@
-"""Everything kept of one feature in one window: types, moments, distribution, categories."""
+"""Everything kept of one feature in one window: types, moments, distribution, different values."""
 
 import msgspec
 import numpy as np
@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from monitors.categories import Categories
+from monitors.distinct import Distinct
 from monitors.moments import Moments
 from monitors.quantiles import Quantiles
 from monitors.types import TypeCounts, classify
@@ -27,6 +28,8 @@ class FeatureState(Struct, frozen=True):
     moments: Moments = Moments()
     quantiles: Quantiles = msgspec.field(default_factory=Quantiles)
     categories: Categories = msgspec.field(default_factory=Categories)
+    distinct: Distinct = msgspec.field(default_factory=Distinct)
+    negatives: int = 0
 
     @classmethod
     def of(cls, column: pa.Array, kind: Kind | None = None) -> "FeatureState":
@@ -40,7 +43,10 @@ class FeatureState(Struct, frozen=True):
         if not _is_number(column.type):
             column = _plain(column.drop_null()).drop_null()  # a dictionary may hold nulls of its own
         if _is_number(column.type):
-            return cls._of_numbers(column)
+            values = _ascending(column)
+            whole = pa.types.is_integer(column.type)
+            types = TypeCounts(integral=len(values)) if whole else TypeCounts(fractional=len(values))
+            return cls._of_numbers(values, types)
         if pa.types.is_boolean(column.type):
             as_text = column.cast(pa.string())
             return cls(TypeCounts(boolean=len(column)), categories=Categories.of(as_text))
@@ -50,14 +56,16 @@ class FeatureState(Struct, frozen=True):
         if kind == "Fractional":  # typed columns do not tell 5 from 5.0, so text must not either
             types = TypeCounts(0, types.numeric, types.boolean, types.string)
         shown = column.filter(other) if kind in NUMERIC else column
-        return cls(types, Moments.of(numbers), Quantiles.of(numbers), Categories.of(shown))
+        return cls._of_numbers(np.sort(numbers), types, Categories.of(shown))
 
     @classmethod
-    def _of_numbers(cls, column: pa.Array) -> "FeatureState":
-        values = _ascending(column)
-        whole = pa.types.is_integer(column.type)
-        types = TypeCounts(integral=len(values)) if whole else TypeCounts(fractional=len(values))
-        return cls(types, Moments.of(values), Quantiles.of_sorted(values))
+    def _of_numbers(
+        cls, values: NDArray[np.float64], types: TypeCounts, categories: Categories | None = None
+    ) -> "FeatureState":
+        """State of finite `values`, ascending."""
+        sketch, distinct = Quantiles.of_sorted(values), Distinct.of_sorted(values)
+        negatives = int(np.searchsorted(values, 0.0))
+        return cls(types, Moments.of(values), sketch, categories or Categories(), distinct, negatives)
 
     def merge(self, other: "FeatureState") -> "FeatureState":
         """Combine two disjoint samples; neither is changed."""
@@ -66,6 +74,8 @@ class FeatureState(Struct, frozen=True):
             self.moments.merge(other.moments),
             self.quantiles.merge(other.quantiles),
             self.categories.merge(other.categories),
+            self.distinct.merge(other.distinct),
+            self.negatives + other.negatives,
         )
 
     def kind(self, expected: Kind | None = None) -> Kind:
@@ -80,18 +90,18 @@ class FeatureState(Struct, frozen=True):
 
     def dump(self) -> bytes:
         """As bytes that `load` reads."""
-        return msgspec.msgpack.encode(
-            (self.types, self.moments, self.quantiles.dump(), self.categories.dump())
-        )
+        sketches = (self.quantiles.dump(), self.categories.dump(), self.distinct.dump())
+        return msgspec.msgpack.encode((self.types, self.moments, *sketches, self.negatives))
 
     @classmethod
     def load(cls, raw: bytes) -> "FeatureState":
         """Restore what `dump` wrote."""
-        types, moments, quantiles, categories = msgspec.msgpack.decode(raw, type=_Dumped)
-        return cls(types, moments, Quantiles.load(quantiles), Categories.load(categories))
+        types, moments, quantiles, categories, distinct, negatives = msgspec.msgpack.decode(raw, type=_Dumped)
+        sketches = (Quantiles.load(quantiles), Categories.load(categories), Distinct.load(distinct))
+        return cls(types, moments, *sketches, negatives)
 
 
-_Dumped = tuple[TypeCounts, Moments, bytes, dict[str, int] | bytes]
+_Dumped = tuple[TypeCounts, Moments, bytes, dict[str, int] | bytes, tuple[int, bytes], int]
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -52,10 +52,14 @@ class TypeCounts(Struct, frozen=True):
             return "Boolean" if self.boolean == self.present else "String"
         return "Fractional" if self.fractional else "Integral"
 
+    def fitting(self, kind: Kind) -> int:
+        """How many present values fit `kind`."""
+        fitting = {"Integral": self.integral, "Fractional": self.numeric, "Boolean": self.boolean}
+        return fitting.get(kind, self.present)
+
     def share(self, kind: Kind) -> float:
         """Share of present values that fit `kind`, in [0, 1]; 1 when there is none."""
-        fitting = {"Integral": self.integral, "Fractional": self.numeric, "Boolean": self.boolean}
-        return fitting.get(kind, self.present) / self.present if self.present else 1.0
+        return self.fitting(kind) / self.present if self.present else 1.0
 
 
 def classify(text: pa.Array) -> tuple[TypeCounts, NDArray[np.float64], pa.Array]:
@@ -79,3 +83,40 @@ def classify(text: pa.Array) -> tuple[TypeCounts, NDArray[np.float64], pa.Array]
     bools = int(pc.sum(boolean).as_py() or 0)
     counts = TypeCounts(ints, fracs, bools, len(text) - ints - fracs - bools)
     return counts, values[np.isfinite(values)], pa.array(~numeric)
+
+
+def fits(column: pa.ChunkedArray, kind: Kind) -> NDArray[np.bool_]:
+    """Which values of a column, of text or typed, are of a type that fits `kind`; a missing value fits.
+
+    >>> fits(pa.chunked_array([["1", "2.5", None, "x"]]), "Integral").tolist()
+    [True, False, True, False]
+    """
+    missing = np.asarray(column.is_null())
+    if kind in ("String", "Unknown"):
+        return np.ones_like(missing)
+    if pa.types.is_integer(column.type):
+        return missing | (kind != "Boolean")
+    if pa.types.is_floating(column.type):
+        return missing | (kind == "Fractional")
+    if pa.types.is_boolean(column.type):
+        return missing | (kind == "Boolean")
+    pattern = {"Integral": _INTEGRAL, "Boolean": _BOOLEAN}.get(kind)
+    found = np.isfinite(numbers(column)) if kind != "Boolean" else ~missing
+    if pattern is not None:
+        found &= np.asarray(pc.match_substring_regex(column, pattern).fill_null(False))
+    return missing | found
+
+
+def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """The numbers in a column, of text or typed, shape (rows,); NaN where a value is missing or no number.
+
+    >>> numbers(pa.chunked_array([["1", "2.5", None, "x"]])).tolist()
+    [1.0, 2.5, nan, nan]
+    """
+    if not pa.types.is_string(column.type):
+        return np.asarray(column.cast(pa.float64(), safe=False), np.float64)
+    found = np.full(len(column), np.nan)
+    places = np.flatnonzero(np.asarray(column.is_valid()))
+    _, values, other = classify(column.combine_chunks().drop_null())
+    found[places[~np.asarray(other)]] = values
+    return found

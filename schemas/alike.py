@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas import capture, json_form, template
+from schemas import capture, json_form, spans, template
 from schemas.columns import Column, csv_columns, type_of
 from schemas.errors import BadRecord
 from schemas.frame import Frame
@@ -17,10 +18,11 @@ from schemas.layout import Layout
 from schemas.rows import Part, assemble
 from schemas.sides import Side, pair, sides_of
 from schemas.template import Matched, Template, plain
-from schemas.times import parse_times
+from schemas.times import parse_seconds, parse_times
 
 _BYTE_ORDER_MARK = 0xEF  # its first byte in UTF-8
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z$"
+_SECONDS = len("2025-03-04T10:02:11Z")
 _LEAST = 16  # records worth learning a template for
 _SIDES = ("output", "input")
 _IDS = ("event_id", "inference_id")
@@ -28,11 +30,12 @@ _IDS = ("event_id", "inference_id")
 
 class _Form(Struct, frozen=True):
     """How records of one form are read: the names of each side's values, in their order, and for a JSON side
-    where those stand."""
+    where those stand; `named`, whether it is the records that name them."""
 
     template: Template
     names: Mapping[str, list[str]]
     json: Mapping[str, JsonForm]
+    named: bool
 
     @property
     def csv(self) -> list[str]:
@@ -40,26 +43,29 @@ class _Form(Struct, frozen=True):
         return [side for side in _SIDES if side not in self.json]
 
 
-def read(frame: Frame, layout: Layout, max_ahead: int) -> Part | None:
-    """Decode the records that fit the form of one of them; None when they are better read in general.
+def read(frame: Frame, indices: NDArray[np.int64], layout: Layout, max_ahead: int) -> Part | None:
+    """Decode those of the records at `indices` that have the form of one of them; None when none is read.
 
     Only what is plain is read here: one row a record, every value where that record has it, times that can
     be read and do not lie ahead. The result is that of the general way.
     """
-    if len(frame) < _LEAST or (form := _learn(frame, layout)) is None:
+    if len(indices) < _LEAST:
         return None
-    matched = template.match(form.template, frame.data)
-    if matched is None or not len(matched := matched.keep(_plain(matched, form))):
+    records = frame.data if len(indices) == len(frame) else frame.data.take(pa.array(indices))
+    form = _learn(records, layout)
+    matched = template.match(form.template, records) if form else None
+    if form is None or matched is None or not len(matched := matched.keep(_plain(matched, form))):
         return None
+    matched = msgspec.structs.replace(matched, record=indices[matched.record])
     matched, times = _times(matched, frame.arrived)
     in_time = times <= frame.arrived[matched.record] + max_ahead
     return _part(matched.keep(in_time), times[in_time], form, layout)
 
 
-def _learn(frame: Frame, layout: Layout) -> _Form | None:
+def _learn(records: pa.BinaryArray, layout: Layout) -> _Form | None:
     """The form of the first record or, where that is an unusual one, of one of two others."""
-    for index in (0, len(frame) // 2, len(frame) - 1):
-        record = frame.data[index].as_py()
+    for index in (0, len(records) // 2, len(records) - 1):
+        record = records[index].as_py()
         learned = template.learn(record)
         if learned is not None and (form := _form(learned, record, layout)) is not None:
             return form
@@ -91,7 +97,7 @@ def _form(learned: Template, record: bytes, layout: Layout) -> _Form | None:
         if form is None or not _typed_as_wanted(form, names[side], layout):
             return None
         forms[side] = form
-    return _Form(learned, names, forms)
+    return _Form(learned, names, forms, bool(inputs.claimed or output.claimed))
 
 
 def _names(inputs: Side, output: Side, layout: Layout) -> dict[str, list[str]]:
@@ -131,6 +137,11 @@ def _times(matched: Matched, arrived: NDArray[np.int64]) -> tuple[Matched, NDArr
     """Event times of the records, without those records that have an unusual one."""
     if not matched.has("time"):
         return matched, arrived[matched.record]
+    span = matched.span("time")
+    if (span[:, 1] - span[:, 0] == _SECONDS).all():
+        times = parse_seconds(spans.window(matched.text, span[:, 0], _SECONDS))
+        if times is not None:
+            return matched, times
     texts = matched.values("time")
     times = parse_times(texts)
     if times is None:
@@ -159,7 +170,7 @@ def _part(matched: Matched, times: NDArray[np.int64], form: _Form, layout: Layou
         types = {name: type_of(name, layout) for name in form.names[side]}
         columns[side], which = inner.values(matched.text, places[side][fits], types)
         good &= which
-    return _assembled(matched, times, columns, good, layout)
+    return _assembled(matched, times, columns, good, form, layout)
 
 
 def _usual(csv: pa.StringArray, width: int) -> NDArray[np.bool_]:
@@ -188,6 +199,7 @@ def _assembled(
     times: NDArray[np.int64],
     columns: Mapping[str, Mapping[str, Column]],
     good: NDArray[np.bool_],
+    form: _Form,
     layout: Layout,
 ) -> Part | None:
     """The part that these columns are, without records that are not `good` or whose ids are not plain."""
@@ -204,5 +216,6 @@ def _assembled(
     if not n:
         return None
     event_id, inference_id = (ids.get(name, pa.nulls(n, pa.string())) for name in _IDS)
-    tables = assemble(columns["output"], columns["input"], layout, matched.record, np.zeros(n, np.int64))
+    row = np.zeros(n, np.int64)
+    tables = assemble(columns["output"], columns["input"], layout, matched.record, row, form.named)
     return Part(matched.record, times, event_id, inference_id, {}, tables)

@@ -1,7 +1,7 @@
 """constraints.json of Model Monitor's data-quality job: what must hold, and how strictly."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -23,31 +23,48 @@ DEFAULTS: Mapping[str, Any] = {
     },
 }
 
-NumericMethod = Literal["Simple", "Robust"]
-CategoricalMethod = Literal["LInfinity", "ChiSquared"]
+# The last four and the last three are not in Model Monitor.
+NumericMethod = Literal["Simple", "Robust", "PSI", "JensenShannon", "Wasserstein", "Hellinger"]
+CategoricalMethod = Literal["LInfinity", "ChiSquared", "PSI", "JensenShannon", "Hellinger"]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 _Distance = Annotated[float, Meta(ge=0.0)]
 _Switch = Literal["Enabled", "Disabled"]
+WHOLE_FILE = "false_discovery_rate"  # is over all features, so that none can override it
 _SPELLINGS = {"linf_simple": "Simple", "linf_robust": "Robust"}  # as one page of AWS's guide names them
 
 # Keys of `monitoring_config`, and of the `distribution_constraints` in it.
-_CONFIG: Mapping[str, Any] = {
+CONFIG: Mapping[str, Any] = {
     "evaluate_constraints": _Switch,
     "emit_metrics": _Switch,
     "datatype_check_threshold": Share,
     "domain_content_threshold": Share,
+    "minimum_sample_size": Annotated[int, Meta(ge=0)],  # this one and the next are not in Model Monitor
+    "false_discovery_rate": Share,
 }
-_DRIFT: Mapping[str, Any] = {
+DRIFT: Mapping[str, Any] = {
     "perform_comparison": _Switch,
     "comparison_threshold": _Distance,
-    "comparison_method": Literal["Simple", "Robust", "linf_simple", "linf_robust"],
+    "comparison_method": Literal[NumericMethod, "linf_simple", "linf_robust"],
     "categorical_comparison_threshold": _Distance,
     "categorical_drift_method": CategoricalMethod,
 }
 
 
+class Defaults(Struct, frozen=True):
+    """What holds where a file does not have the keys that Model Monitor does not know: how many values a
+    window and its baseline must have before a statistical check may fire, and which share of what such
+    checks find may be chance. 0 and 1.0 switch both off, and checks fire as Model Monitor's do.
+    """
+
+    minimum_sample_size: int = 30
+    false_discovery_rate: float = 0.05
+
+
 class Rule(Struct, frozen=True):
-    """What one feature must satisfy, overrides applied and defaults filled in. Shares are in [0, 1]."""
+    """What one feature must satisfy, overrides applied and defaults filled in. Shares are in [0, 1].
+
+    `minimum_sample` is None where the file leaves it to the program.
+    """
 
     name: str
     kind: Kind
@@ -63,13 +80,18 @@ class Rule(Struct, frozen=True):
     method: NumericMethod = "Robust"
     categorical_distance: float = 0.1
     categorical_method: CategoricalMethod = "LInfinity"
+    minimum_sample: int | None = None
 
 
 class Constraints(Struct, frozen=True):
-    """The file as it was read, unknown keys kept, and the rule of each feature, in the file's order."""
+    """The file as it was read, unknown keys kept, and the rule of each feature, in the file's order.
+
+    `false_discovery_rate`, over all features, is None where the file leaves it to the program.
+    """
 
     document: Mapping[str, Any]
     rules: Mapping[str, Rule]
+    false_discovery_rate: float | None = None
 
 
 def parse(text: bytes, source: str = "constraints.json") -> Constraints:
@@ -104,7 +126,7 @@ def of(document: Mapping[str, Any], source: str = "constraints.json") -> Constra
             rules[feature["name"]] = _rule(feature, shared, problems)
     if problems:
         raise BadBaseline(f"{source}: " + "; ".join(problems))
-    return Constraints(document, rules)
+    return Constraints(document, rules, shared.get(WHOLE_FILE))
 
 
 def _rule(feature: Mapping[str, Any], shared: Mapping[str, Any], problems: list[str]) -> Rule:
@@ -120,7 +142,10 @@ def _rule(feature: Mapping[str, Any], shared: Mapping[str, Any], problems: list[
         (text, "monitoring_config_overrides"),
         (feature, "monitoring_config_overrides"),
     ):
-        config |= _config(holder.get(key), f"{name}: {key}", problems)
+        override = _config(holder.get(key), f"{name}: {key}", problems)
+        if WHOLE_FILE in override:
+            problems.append(f"{name}: {key}: {WHOLE_FILE} can only be set for the whole file")
+        config |= override
     domains = _value(text, "domains", list[str] | None, name, problems)
     return Rule(
         name,
@@ -147,6 +172,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
         # older files have one threshold for both
         "categorical_distance": config.get("categorical_comparison_threshold", found["comparison_threshold"]),
         "categorical_method": found["categorical_drift_method"],
+        "minimum_sample": config.get("minimum_sample_size"),
     }
 
 
@@ -155,7 +181,7 @@ def _config(found: Any, place: str, problems: list[str]) -> dict[str, Any]:
     config = _object(found, place, problems)
     drift = _object(config.get("distribution_constraints"), f"{place}: distribution_constraints", problems)
     given: dict[str, Any] = {}
-    for holder, kinds in ((config, _CONFIG), (drift, _DRIFT)):
+    for holder, kinds in ((config, CONFIG), (drift, DRIFT)):
         for key, kind in kinds.items():
             if holder.get(key) is not None:
                 given[key] = _value(holder, key, kind, place, problems)
@@ -171,8 +197,12 @@ def _object(found: Any, place: str, problems: list[str]) -> Mapping[str, Any]:
 
 def _value(holder: Mapping[str, Any], key: str, kind: Any, place: str, problems: list[str]) -> Any:
     """One value of type `kind`; None, and a problem noted, where it is of another."""
+    found = holder.get(key)
+    if get_origin(kind) is Literal and isinstance(found, str) and found not in get_args(kind):
+        problems.append(f"{place}: {key}: {found!r} is none of {', '.join(get_args(kind))}")
+        return None
     try:
-        return msgspec.convert(holder.get(key), kind)
+        return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
         problems.append(f"{place}: {key}: {error}")
         return None

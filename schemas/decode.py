@@ -5,6 +5,8 @@ A column has the type of the baseline (int64, float64, string). Records of which
 are in a table apart, where that column is text, so that a monitor can count what came instead.
 """
 
+from functools import reduce
+
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
@@ -14,12 +16,16 @@ from schemas import alike, capture, general
 from schemas.errors import BadRecord
 from schemas.frame import Frame, Subject
 from schemas.layout import Layout
+from schemas.prepared import Handler
 from schemas.rows import Part, Rows
 from schemas.times import NO_TIME
 
+_FORMS = 3  # of records that are looked for in one batch, before the rest is read in general
+
 
 class Decoded(Struct, frozen=True):
-    """What became of every record of a batch, by its index: rows in one of `tables`, or an error in `bad`.
+    """What became of every record of a batch, by its index: rows in one of `tables`, an error in `bad`, or
+    left out on purpose (`filtered`, ascending).
 
     `event_time` is in milliseconds, shape (records,). A bad record whose time cannot be read takes the
     time of its neighbour, so that it is counted in a window beside what it came with.
@@ -32,25 +38,30 @@ class Decoded(Struct, frozen=True):
     inference_id: pa.StringArray
     bad: dict[int, BadRecord]
     tables: list[Rows]
+    filtered: list[int] = []
 
     def __len__(self) -> int:
         return len(self.event_time)
 
 
-def decode(frame: Frame, layout: Layout, max_ahead: int = 3_600_000) -> Decoded:
-    """Decode every record of `frame`, by the names and types of `layout`.
+def decode(
+    frame: Frame, layout: Layout, max_ahead: int = 3_600_000, handler: Handler | None = None
+) -> Decoded:
+    """Decode every record of `frame`, by the names and types of `layout`; a `handler` makes rows its own way.
 
     A record whose event time lies more than `max_ahead` milliseconds after its arrival is bad: one such
     record would otherwise close every window before it.
     """
-    fast = alike.read(frame, layout, max_ahead)
-    rest = np.ones(len(frame), np.bool_)
-    if fast is not None:
-        rest[fast.record] = False
-        if not rest.any():
-            return _decoded(frame, fast)
-    slow = general.read(frame, np.flatnonzero(rest), layout, max_ahead)
-    return _decoded(frame, slow if fast is None else _join(fast, slow))
+    if handler is not None:
+        return _decoded(frame, general.read(frame, np.arange(len(frame)), layout, max_ahead, handler))
+    parts: list[Part] = []
+    rest = np.arange(len(frame))
+    while len(parts) < _FORMS and (part := alike.read(frame, rest, layout, max_ahead)) is not None:
+        parts.append(part)
+        rest = np.setdiff1d(rest, part.record, assume_unique=True)
+    if len(rest) or not parts:
+        parts.append(general.read(frame, rest, layout, max_ahead))
+    return _decoded(frame, reduce(_join, parts))
 
 
 def refuse(frame: Frame, error: BadRecord) -> Decoded:
@@ -93,6 +104,7 @@ def _decoded(frame: Frame, whole: Part) -> Decoded:
         inference_id=whole.inference_id,
         bad=dict(sorted(whole.bad.items())),
         tables=whole.tables,
+        filtered=sorted(whole.filtered),
     )
 
 

@@ -43,8 +43,8 @@ class BadRecord(PipelineError):
     """A record can never be read.
 
     `code` is a short word to count by (`json`, `utf8`, `version`, `schema`, `time`, `future`,
-    `payload`, `columns`, `baseline`); the message is for a person. `width` is the number of columns seen,
-    where that is what was wrong.
+    `payload`, `columns`, `baseline`, `preprocessor`); the message is for a person. `width` is the number
+    of columns seen, where that is what was wrong.
     """
 
     def __init__(self, code: str, message: str, width: int | None = None) -> None:

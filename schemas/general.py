@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas import capture
+from schemas import capture, prepared
 from schemas.capture import CaptureRecord
 from schemas.columns import columns_of
 from schemas.errors import BadRecord
 from schemas.frame import Frame
 from schemas.layout import Layout
+from schemas.prepared import Handler
 from schemas.rows import Part, Rows, assemble
 from schemas.sides import Side, pair, sides_of
 from schemas.times import NO_TIME, parse_time, parse_times
@@ -20,23 +21,21 @@ from schemas.times import NO_TIME, parse_time, parse_times
 _Key = tuple[str, tuple[str, ...], str, tuple[str, ...], frozenset[str]]
 
 
-def read(frame: Frame, indices: NDArray[np.int64], layout: Layout, max_ahead: int) -> Part:
-    """Decode the records of `frame` at `indices`."""
+def read(
+    frame: Frame, indices: NDArray[np.int64], layout: Layout, max_ahead: int, handler: Handler | None = None
+) -> Part:
+    """Decode the records of `frame` at `indices`, by `handler` where there is one."""
     records, bad = capture.parse_many(frame.data.take(pa.array(indices)))
     arrived = frame.arrived[indices]
     event_time = event_times(records, arrived, bad)
     _refuse_future(event_time, arrived, max_ahead, bad)
-    known = frozenset(layout.columns)
-    groups: dict[_Key, list[tuple[int, Side, Side]]] = defaultdict(list)
-    for index, record in enumerate(records):
-        if record is None or index in bad:
-            continue
-        try:
-            inputs, output = pair(*sides_of(record, known))
-            groups[_key(inputs, output)].append((index, inputs, output))
-        except BadRecord as error:
-            bad[index] = error
-    tables = [rows for key, group in groups.items() for rows in _table(key, group, layout, indices, bad)]
+    readable = [(i, record) for i, record in enumerate(records) if record is not None and i not in bad]
+    skipped: list[int] = []
+    if handler is None:
+        tables = _tables(readable, layout, indices, bad)
+    else:
+        lines = ((i, frame.data[int(indices[i])].as_py()) for i, _ in readable)
+        tables, skipped = prepared.tables(lines, handler, layout, indices, bad)
     event_id = [record.event_metadata.event_id if record else None for record in records]
     inference_id = [record.event_metadata.inference_id if record else None for record in records]
     return Part(
@@ -46,7 +45,26 @@ def read(frame: Frame, indices: NDArray[np.int64], layout: Layout, max_ahead: in
         inference_id=pa.array(inference_id, pa.string()),
         bad={int(indices[index]): error for index, error in bad.items()},
         tables=tables,
+        filtered=indices[skipped].tolist(),
     )
+
+
+def _tables(
+    records: Sequence[tuple[int, CaptureRecord]],
+    layout: Layout,
+    indices: NDArray[np.int64],
+    bad: dict[int, BadRecord],
+) -> list[Rows]:
+    """Rows that the payloads hold; what cannot be read is noted in `bad`."""
+    known = frozenset(layout.columns)
+    groups: dict[_Key, list[tuple[int, Side, Side]]] = defaultdict(list)
+    for index, record in records:
+        try:
+            inputs, output = pair(*sides_of(record, known))
+            groups[_key(inputs, output)].append((index, inputs, output))
+        except BadRecord as error:
+            bad[index] = error
+    return [rows for key, group in groups.items() for rows in _table(key, group, layout, indices, bad)]
 
 
 def event_times(
@@ -103,4 +121,5 @@ def _table(
     rows = np.array([max(given.rows, output.rows) for _, given, output in group], np.int64)
     record = np.repeat(indices[[index for index, _, _ in group]], rows)
     row = np.arange(len(record)) - np.repeat(np.cumsum(rows) - rows, rows)
-    return assemble(outputs, inputs, layout, record, row)
+    named = not placed or any(given.claimed or output.claimed for _, given, output in group)
+    return assemble(outputs, inputs, layout, record, row, named)

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.frame import Subject
 from schemas.times import format_time
 
 Status = Literal["Completed", "CompletedWithViolations", "NoData"]
+Severity = Literal["low", "medium", "high"]
 
 
 class Window(Struct, frozen=True, order=True):
@@ -30,13 +31,14 @@ class Window(Struct, frozen=True, order=True):
 
 
 class Counts(Struct, frozen=True):
-    """What became of the records of a window: `records` came, of which `bad` could not be read and `late`
-    came after the window was final; the others gave `rows`."""
+    """What became of the records of a window: `records` came, of which `bad` could not be read, `late` came
+    after the window was final and `filtered` were left out on purpose; the others gave `rows`."""
 
     records: int = 0
     rows: int = 0
     bad: int = 0
     late: int = 0
+    filtered: int = 0
 
     def merge(self, other: "Counts") -> "Counts":
         """Counts of two disjoint sets of records."""
@@ -45,15 +47,34 @@ class Counts(Struct, frozen=True):
             self.rows + other.rows,
             self.bad + other.bad,
             self.late + other.late,
+            self.filtered + other.filtered,
         )
 
 
 class Violation(Struct, frozen=True):
-    """A constraint that did not hold, in Model Monitor's keys and words."""
+    """A constraint that did not hold, in Model Monitor's keys and words; what follows those is left out where
+    it is not known.
+
+    It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
+    first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
+    `segment` says for which rows it holds, where it was not all.
+    """
 
     feature_name: str
     constraint_check_type: str
     description: str
+    rows: int | UnsetType = UNSET
+    affected: int | UnsetType = UNSET
+    severity: Severity | UnsetType = UNSET
+    first_seen: str | UnsetType = UNSET
+    sample_event_ids: Sequence[str] | UnsetType = UNSET
+    segment: Mapping[str, str] | UnsetType = UNSET
+
+    @property
+    def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """The same in two windows where the same thing is wrong."""
+        segment = () if self.segment is UNSET else tuple(sorted(self.segment.items()))
+        return self.feature_name, self.constraint_check_type, segment
 
 
 class Drift(Struct, frozen=True):
@@ -62,6 +83,10 @@ class Drift(Struct, frozen=True):
     Numeric: `bins` are the baseline's 11 bucket edges, and there are 12 shares, the first below and the
     last above them. Categorical: `bins` are values, and there is one share a value.
     `distance` is None where nothing could be compared.
+
+    `effect` is the size of the change by a measure that knows no sample sizes, in [0, 1]. `p_value` is how
+    likely chance gives such a change, `q_value` the same for all tests of the window together. Where there
+    are too few values (`rows` in the window) to tell, `enough` is false and there is no q-value.
     """
 
     feature_name: str
@@ -72,6 +97,14 @@ class Drift(Struct, frozen=True):
     bins: Sequence[float | str]
     baseline: list[float]
     current: list[float]
+    effect: float | None = None
+    p_value: float | None = None
+    q_value: float | None = None
+    rows: int = 0
+    enough: bool = True
+
+
+VIOLATIONS = "constraint_violations.json"
 
 
 class Finding(Struct, frozen=True):
@@ -80,6 +113,13 @@ class Finding(Struct, frozen=True):
     violations: list[Violation]
     drift: list[Drift]
     documents: Mapping[str, Any]
+
+    def with_violations(self, violations: list[Violation]) -> "Finding":
+        """The same with `violations` instead, in the document that lists them too."""
+        documents = dict(self.documents)
+        if VIOLATIONS in documents:
+            documents[VIOLATIONS] = {"violations": violations}
+        return Finding(violations, self.drift, documents)
 
 
 class Report(Struct, frozen=True):

@@ -11,6 +11,7 @@ Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
 _ESCAPE = 0x5C
+_WORD = 8  # bytes compared at a time
 
 
 def window(text: Bytes, at: Places, size: int) -> Bytes:
@@ -55,9 +56,18 @@ def last(text: Bytes, end: Places, byte: int, size: int, escapes: bool = False) 
 
 
 def same(text: Bytes, at: Places, constant: bytes) -> NDArray[np.bool_]:
-    """Whether the bytes at each place are those of `constant`."""
-    equal = window(text, at, len(constant)) == np.frombuffer(constant, np.uint8)
-    return np.ones(len(at), np.bool_) if equal.all() else equal.all(axis=1)
+    """Whether the bytes at each place are those of `constant`. Eight are compared at a time; what is looked
+    at behind them does not count."""
+    more = -len(constant) % _WORD
+    wanted = np.frombuffer(constant + bytes(more), np.uint64)
+    counts = np.frombuffer(b"\xff" * len(constant) + bytes(more), np.uint64)
+    different = window(text, at, len(constant) + more).view(np.uint64)
+    different ^= wanted
+    different &= counts
+    equal = np.ones(len(at), np.bool_)
+    if different.any():
+        np.logical_not(different.any(axis=1), out=equal)
+    return equal
 
 
 def cut(text: Bytes, spans: NDArray[np.int64]) -> pa.BinaryArray:

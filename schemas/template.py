@@ -27,7 +27,6 @@ _VARIABLE = {  # path of a value that may differ from record to record
     ("eventMetadata", "inferenceTime"): "time",
 }
 MAX_SEARCHED = 1_024  # bytes of a value that is searched for: about twice as many are looked at a record
-_TAIL = 8  # bytes before a value by which its beginning is known
 _NOT_PLAIN = r'["\\]'
 
 
@@ -187,31 +186,31 @@ def _open_marks(record: bytes, marks: list[int]) -> dict[str, int]:
 
 
 def match(template: Template, records: pa.BinaryArray) -> Matched | None:
-    """The records that fit; None when none does, or when the batch holds bytes that need a closer look."""
+    """The records that fit; None when none does."""
     n = len(records)
     offsets = np.frombuffer(records.buffers()[1], np.int32)[records.offset : records.offset + n + 1]
     begin, stop = int(offsets[0]), int(offsets[-1])
     if begin == stop:
         return None
     text = np.frombuffer(records.buffers()[2], np.uint8)[begin:stop]
-    if text.min() < _FIRST_PRINTABLE or (text.max() >= _PAST_ASCII and not _is_utf8(text)):
-        return None
     ends = offsets.astype(np.int64) - begin
-    places = _places(template, text, ends)
-    fits = (places[:, :, 0] <= places[:, :, 1]).all(axis=1)
-    starts = np.concatenate((ends[:-1, None], places[:, :, 1]), axis=1)
-    for number, constant in enumerate(template.constants):
-        fits &= spans.same(text, starts[:, number], constant)
+    readable = _readable(text, ends)
+    places = _places(template, text, ends, as_sample=True)  # as most ids and times are
+    fits = readable & _fits(template, text, ends, places)
+    if not fits.all():
+        places = _places(template, text, ends, as_sample=False)
+        fits = readable & _fits(template, text, ends, places)
     record = np.flatnonzero(fits)
-    return (
-        Matched(template, record, text, places if len(record) == n else places[record])
-        if len(record)
-        else None
-    )
+    if not len(record):
+        return None
+    return Matched(template, record, text, places if len(record) == n else places[record])
 
 
-def _places(template: Template, text: Bytes, ends: Places) -> NDArray[np.int64]:
-    """Where the values of each record stand: from both of its ends, what lies beside the longest is found."""
+def _places(template: Template, text: Bytes, ends: Places, *, as_sample: bool) -> NDArray[np.int64]:
+    """Where the values of each record stand: from both of its ends, what lies beside the longest is found.
+
+    What lies behind it is taken to be as long as in the sample, or else searched for.
+    """
     sizes = [len(constant) for constant in template.constants]
     room = [2 * len(sample) + 32 for sample in template.samples]
     longest = template.longest
@@ -225,20 +224,42 @@ def _places(template: Template, text: Bytes, ends: Places) -> NDArray[np.int64]:
     places[:, longest, 0] = at + sizes[longest]
     at = ends[1:]
     for number in range(len(room) - 1, longest, -1):
-        places[:, number, 1] = at - sizes[number + 1]
-        at = places[:, number, 1] - len(template.samples[number])
-        before = template.constants[number][-_TAIL:]
-        if not spans.same(text, at - len(before), before).all():  # most ids and times are as long as it
-            at = spans.last(text, places[:, number, 1], _QUOTE, room[number], template.escapes) + 1
-        places[:, number, 0] = at
+        end = at - sizes[number + 1]
+        if as_sample:
+            at = end - len(template.samples[number])
+        else:
+            at = spans.last(text, end, _QUOTE, room[number], template.escapes) + 1
+        places[:, number, 0], places[:, number, 1] = at, end
     places[:, longest, 1] = at - sizes[longest + 1]
     return places
 
 
-def _is_utf8(text: Bytes) -> bool:
+def _fits(template: Template, text: Bytes, ends: Places, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which records have every constant where it must be, between these places."""
+    fits = np.asarray((places[:, :, 0] <= places[:, :, 1]).all(axis=1))
+    starts = np.concatenate((ends[:-1, None], places[:, :, 1]), axis=1)
+    for number, constant in enumerate(template.constants):
+        fits &= spans.same(text, starts[:, number], constant)
+    return fits
+
+
+def _readable(text: Bytes, ends: Places) -> NDArray[np.bool_]:
+    """Which records are text without control characters, as JSON wants it."""
+    readable = np.ones(len(ends) - 1, np.bool_)
+    if text.min() < _FIRST_PRINTABLE:
+        controls = np.flatnonzero(text < _FIRST_PRINTABLE)
+        readable[np.searchsorted(ends, controls, side="right") - 1] = False
+    if text.max() >= _PAST_ASCII and not _is_utf8(text.tobytes()):
+        foreign = np.unique(np.searchsorted(ends, np.flatnonzero(text >= _PAST_ASCII), side="right") - 1)
+        for record in foreign.tolist():
+            readable[record] &= _is_utf8(text[ends[record] : ends[record + 1]].tobytes())
+    return readable
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
-        pa.array([text.tobytes()], pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
+        text.decode()
+    except UnicodeDecodeError:
         return False
     return True
 

@@ -87,5 +87,6 @@ def _id(report: Report, violation: Violation) -> str:
         report.window,
         violation.feature_name,
         violation.constraint_check_type,
+        *([violation.segment] if violation.segment else []),
     )
     return hashlib.sha256(msgspec.json.encode(about)).hexdigest()[:32]

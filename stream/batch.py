@@ -9,7 +9,10 @@ from msgspec import Struct
 
 from schemas.frame import Frame
 
-MAX_RECORDS = 8_192  # enough to make decoding cheap a record, few enough to stay in the processor's cache
+MAX_RECORDS = 24_576  # what a batch costs beside its records is spread over enough of them
+MAX_BYTES = (
+    8 << 20
+)  # and no more than this: they stay near the processor, and long ones do not fill the memory
 
 
 class Origin(Struct, frozen=True):
@@ -34,20 +37,24 @@ class Batch(Struct, frozen=True):
         return Origin(self.offsets[message], self.sources[message], int(self.frame.line[index]))
 
 
-def batches(frames: Iterable[tuple[int, Frame]], max_records: int = MAX_RECORDS) -> Iterator[Batch]:
-    """Join neighbours of one subject up to `max_records`; a completion is always alone."""
+def batches(
+    frames: Iterable[tuple[int, Frame]], max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES
+) -> Iterator[Batch]:
+    """Join neighbours of one subject up to so many records and bytes; a completion is always alone."""
     run: list[tuple[int, Frame]] = []
-    size = 0
+    records = nbytes = 0
     for offset, frame in frames:
         alone = frame.complete_until is not None
-        if run and (alone or frame.subject != run[0][1].subject or size + len(frame) > max_records):
+        full = records + len(frame) > max_records or nbytes + frame.data.nbytes > max_bytes
+        if run and (alone or full or frame.subject != run[0][1].subject):
             yield _join(run)
-            run, size = [], 0
+            run, records, nbytes = [], 0, 0
         run.append((offset, frame))
-        size += len(frame)
+        records += len(frame)
+        nbytes += frame.data.nbytes
         if alone:
             yield _join(run)
-            run, size = [], 0
+            run, records, nbytes = [], 0, 0
     if run:
         yield _join(run)
 

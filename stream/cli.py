@@ -17,10 +17,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from schemas.errors import BadBaseline, ConfigError, PipelineError, SinkBusy, SourceError, StateError
 from sinks.page import write_page
 from stream import console as show
-from stream import dataset
+from stream import dataset, prepared_dataset
 from stream.baseline import make_baseline
 from stream.logs import configure
 from stream.options import settings_of, shared
+from stream.preprocessor import Preprocessor
 from stream.replay import Replay
 from stream.serve import Service
 from stream.settings import Settings
@@ -84,7 +85,23 @@ def main(verbose: bool) -> None:
               help="Directory for statistics.json and constraints.json.")  # fmt: skip
 @click.option("--header/--no-header", default=None,
               help="Whether line 1 of a CSV file names the columns.  [default: found out]")  # fmt: skip
-def baseline(data: Path, output: Path, header: bool | None) -> None:
+@click.option("--preprocessor", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Script with a preprocess_handler, given each CSV line or JSON row.")  # fmt: skip
+@click.option("--segments", multiple=True, metavar="COLUMN[,COLUMN]",
+              help="Describe the values of a column apart as well; may be repeated.")  # fmt: skip
+@click.option("--max-segments", default=50, show_default=True, type=click.IntRange(1, 1_000),
+              help="Segments of one --segments: those with the most rows.")  # fmt: skip
+@click.option("--withhold-values", is_flag=True,
+              help="Write no values of single rows: no sketch, no rare categories.")  # fmt: skip
+def baseline(
+    data: Path,
+    output: Path,
+    header: bool | None,
+    preprocessor: Path | None,
+    segments: tuple[str, ...],
+    max_segments: int,
+    withhold_values: bool,
+) -> None:
     """Describe training data, and suggest what must hold of traffic.
 
     DATA is CSV, JSON Lines or Parquet (CSV and JSON also with .gz). Its columns should be those of the
@@ -96,8 +113,12 @@ def baseline(data: Path, output: Path, header: bool | None) -> None:
     A directory with the two files that Model Monitor made is a baseline as well.
     """
     with _told():
-        table = dataset.read(data, header)
-        features = make_baseline(table, output)["features"]
+        if preprocessor is None:
+            table = dataset.read(data, header)
+        else:
+            table = prepared_dataset.read(data, Preprocessor(preprocessor), header)
+        by = [[name.strip() for name in columns.split(",")] for columns in segments]
+        features = make_baseline(table, output, by, max_segments, withhold_values)["features"]
         kinds = [feature["inferred_type"] for feature in features]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
         names = ", ".join(feature["name"] for feature in features[:4])
@@ -166,9 +187,11 @@ def _run_with_progress(run: Replay) -> None:
 
 def _outcome(run: Replay, exit_zero: bool) -> int:
     settings, summary = run.settings, run.host.summary()
-    for table in show.drift_tables(show.read_reports(settings.output)):
+    reports = show.read_reports(settings.output)
+    for table in show.drift_tables(reports):
         _out.print(table, "")
-    show.outcome(_out, summary, settings.output, settings.rows or str(settings.output / "captures"))
+    rows_at = settings.rows or str(settings.output / "captures")
+    show.outcome(_out, summary, show.windows(reports), settings.output, rows_at)
     for problem in run.problems:
         _complain(problem)
     counts = summary["counts"]
@@ -176,6 +199,8 @@ def _outcome(run: Replay, exit_zero: bool) -> int:
         misfit = " Does the baseline belong to this traffic?" if "columns" in summary["bad_by_reason"] else ""
         _complain(f"not one record could be used.{misfit}")
         return FAILED
+    if counts["records"] and counts["records"] == counts["filtered"]:
+        _complain("every record was left out by the filter or the preprocessor")
     if unwatched := summary["bad_by_reason"].get("baseline"):
         _complain(f"no baseline for the endpoint of {unwatched:,} records; they were kept aside")
     if not counts["records"] and not run.problems:

@@ -22,6 +22,8 @@ _WHY_LATE = (
 _COLUMNS = ("feature", "check", "windows", "first", "last", "distance")
 
 Report = Mapping[str, Any]  # as report.json has it
+_What = tuple[str, str, str]  # values of the segment ("" for all rows), feature, check
+_Hit = tuple[_What, Report]
 
 
 class _Letter(Struct):
@@ -45,12 +47,13 @@ def read_reports(directory: Path) -> list[Report]:
 
 def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:
     """For each endpoint, those with the most violations first: which features violated what, and when."""
-    subjects: dict[str, list[tuple[str, str, Report]]] = defaultdict(list)
+    subjects: dict[str, list[_Hit]] = defaultdict(list)
     for report in reports:
         name = "/".join(part for part in report["subject"].values() if part)
         for violation in report["violations"]:
-            hit = (violation["feature_name"], violation["constraint_check_type"], report)
-            subjects[name].append(hit)
+            segment = ", ".join(violation.get("segment", {}).values())
+            what = (segment, violation["feature_name"], violation["constraint_check_type"])
+            subjects[name].append((what, report))
     ranked = sorted(subjects.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = ranked[:_MOST_TABLES]
     for name, hits in shown:
@@ -59,11 +62,11 @@ def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:
         yield Text(f"and {left} more endpoints: see the page")
 
 
-def _table(subject: str, hits: Sequence[tuple[str, str, Report]], most: int) -> Table:
-    rows: dict[tuple[str, str], list[Report]] = defaultdict(list)
-    for feature, check, report in hits:
-        rows[feature, check].append(report)
-    moments, year = _moments([report["window"] for _, _, report in hits])
+def _table(subject: str, hits: Sequence[_Hit], most: int) -> Table:
+    rows: dict[_What, list[Report]] = defaultdict(list)
+    for what, report in hits:
+        rows[what].append(report)
+    moments, year = _moments([report["window"] for _, report in hits])
     table = Table(
         title=Text(f"What drifted when: {subject} ({year}UTC)"),
         title_justify="left",
@@ -76,10 +79,11 @@ def _table(subject: str, hits: Sequence[tuple[str, str, Report]], most: int) -> 
     for column in _COLUMNS:  # only names of features may need a second line
         justify: Any = "right" if column in ("windows", "distance") else "left"
         table.add_column(column, justify=justify, no_wrap=column != "feature", overflow="fold")
-    ranked = sorted(rows.items(), key=lambda item: (-len(item[1]), item[0]))
-    for (feature, check), found in ranked[:most]:
+    ranked = sorted(rows.items(), key=lambda item: (item[0][0] != "", -len(item[1]), item[0]))
+    for (segment, feature, check), found in ranked[:most]:
         first, last = (moments(report["window"]["start"]) for report in (found[0], found[-1]))
-        cells = (feature, check.removesuffix("_check"), f"{len(found):,}", first, last)
+        named = f"{feature} [{segment}]" if segment else feature
+        cells = (named, check.removesuffix("_check"), f"{len(found):,}", first, last)
         table.add_row(*map(Text, cells), _distance(feature, check, found))
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more: see the page"
@@ -112,14 +116,30 @@ def _distance(feature: str, check: str, reports: Iterable[Report]) -> str:
     return f"p={min(known):.3f}" if drifts[0]["method"] == "ChiSquared" else f"{max(known):.3f}"
 
 
-def outcome(console: Console, summary: Mapping[str, Any], directory: Path, rows_at: str) -> None:
+def windows(reports: Iterable[Report]) -> tuple[int, int, int]:
+    """How many windows there are, with violations and without data, however many monitors looked at each."""
+    status: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for report in reports:
+        status[str(report["subject"]), report["window"]["start"]].add(report["status"])
+    hits = sum("CompletedWithViolations" in found for found in status.values())
+    return len(status), hits, sum(found == {"NoData"} for found in status.values())
+
+
+def outcome(
+    console: Console,
+    summary: Mapping[str, Any],
+    seen: tuple[int, int, int],
+    directory: Path,
+    rows_at: str,
+) -> None:
     """What became of the records, and where everything is. Printed as it is: paths are to be copied."""
-    reports = summary["reports"]
-    records, rows, bad, late = (summary["counts"][name] for name in ("records", "rows", "bad", "late"))
-    hits, empty = reports.get("CompletedWithViolations", 0), reports.get("NoData", 0)
+    counts = summary["counts"]
+    records, rows, bad, late = (counts[name] for name in ("records", "rows", "bad", "late"))
+    filtered = f", {counts['filtered']:,} filtered" if counts["filtered"] else ""
+    total, hits, empty = seen
     lines = [
-        f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late",
-        f"Windows  {sum(reports.values()):,}: {hits:,} with violations, {empty:,} without data",
+        f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late{filtered}",
+        f"Windows  {total:,}: {hits:,} with violations, {empty:,} without data",
         *_kept_aside(summary["bad_by_reason"], late, directory),
         *(_WHY_LATE if late > records / 10 else ()),
         f"Reports  {directory / 'reports'}",

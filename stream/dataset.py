@@ -7,7 +7,7 @@ import re
 import zlib
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
@@ -21,7 +21,7 @@ _JSON = (".json", ".jsonl", ".ndjson")
 _INDEX = re.compile(r"__index_level_\d+__")  # pandas' row numbers, which no traffic has
 _PLACED = re.compile(r"_c\d+")
 _BOM = b"\xef\xbb\xbf"
-_UNREADABLE = (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException)
+UNREADABLE = (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException)
 
 
 def read(path: Path, header: bool | None = None) -> pa.Table:
@@ -33,14 +33,8 @@ def read(path: Path, header: bool | None = None) -> pa.Table:
     Raises SourceError, which names the line where there is one to name.
     """
     try:
-        plain = path.name.lower().removesuffix(".gz")
-        if plain.endswith(".parquet"):
-            table = _read_parquet(path)
-        elif plain.endswith(_JSON):
-            table = _read_json(_content(path))
-        else:
-            table = _read_csv(_content(path), header)
-    except _UNREADABLE as error:
+        table = _read(path, header)
+    except UNREADABLE as error:
         raise SourceError(f"{path}: {error}") from error
     if not table.num_rows:
         raise SourceError(f"{path}: holds no rows")
@@ -49,7 +43,26 @@ def read(path: Path, header: bool | None = None) -> pa.Table:
     return table
 
 
-def _content(path: Path) -> bytes:
+def _read(path: Path, header: bool | None) -> pa.Table:
+    match form(path):
+        case "Parquet":
+            return read_parquet(path)
+        case "JSON":
+            return _read_json(content(path))
+        case _:
+            return _read_csv(content(path), header)
+
+
+def form(path: Path) -> Literal["Parquet", "JSON", "CSV"]:
+    """What a file holds, by its name."""
+    plain = path.name.lower().removesuffix(".gz")
+    if plain.endswith(".parquet"):
+        return "Parquet"
+    return "JSON" if plain.endswith(_JSON) else "CSV"
+
+
+def content(path: Path) -> bytes:
+    """The text of a file, decompressed."""
     raw = path.read_bytes()
     text = gzip.decompress(raw) if path.name.lower().endswith(".gz") else raw
     text = text.removeprefix(_BOM)
@@ -58,7 +71,8 @@ def _content(path: Path) -> bytes:
     return text
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file as a flat table, without the row numbers that pandas adds."""
     table = pyarrow.parquet.ParquetFile(path).read()
     table = table.select([name for name in table.column_names if not _INDEX.fullmatch(name)])
     while any(pa.types.is_struct(field.type) for field in table.schema):
@@ -67,7 +81,7 @@ def _read_parquet(path: Path) -> pa.Table:
 
 
 def _read_csv(text: bytes, header: bool | None) -> pa.Table:
-    first, *rest = islice(_csv_rows(text), 2)
+    first, *rest = islice(csv_rows(text), 2)
     named = has_header(first, rest[0] if rest else []) if header is None else header
     names = [name.strip() for name in first] if named else [f"_c{i}" for i in range(len(first))]
     if len(set(names)) < len(names):
@@ -87,21 +101,22 @@ def _read_csv(text: bytes, header: bool | None) -> pa.Table:
     return table.slice(int(named))
 
 
-def _csv_rows(text: bytes) -> Any:
+def csv_rows(text: bytes) -> Any:
     """Rows by Python's reader, which is slower and knows its line numbers; not those of blank lines."""
     return filter(None, csv.reader(io.TextIOWrapper(io.BytesIO(text), "utf-8", "replace", newline="")))
 
 
 def _what_is_wrong(text: bytes, width: int) -> str | None:
     """Where a CSV file is damaged: bytes that are no text, or a row of another width."""
-    reader = csv.reader(io.StringIO(_decoded(text), newline=""))
+    reader = csv.reader(io.StringIO(decoded(text), newline=""))
     for row in reader:
         if row and len(row) != width:
             return f"line {reader.line_num}: {len(row)} columns, and the first line has {width}"
     return None
 
 
-def _decoded(text: bytes) -> str:
+def decoded(text: bytes) -> str:
+    """Bytes as text."""
     try:
         return text.decode()
     except UnicodeDecodeError as error:
@@ -125,7 +140,7 @@ def has_header(first: list[str], second: list[str]) -> bool:
 def _read_json(text: bytes) -> pa.Table:
     """A JSON array of rows, or JSON Lines. Names are those that captured payloads give their columns."""
     columns: dict[str, list[Any]] = {}
-    rows = [_cells(item) for item in _items(text)]
+    rows = [_cells(item) for item in items(text)]
     for number, row in enumerate(rows):
         if row.keys() != rows[0].keys() and any(
             _PLACED.fullmatch(name) for name in row.keys() ^ rows[0].keys()
@@ -140,15 +155,16 @@ def _read_json(text: bytes) -> pa.Table:
     return pa.table({name: _column(values, len(rows)) for name, values in columns.items()})
 
 
-def _items(text: bytes) -> list[Any]:
-    decoded = _decoded(text)
+def items(text: bytes) -> list[Any]:
+    """The rows of a JSON array, of JSON Lines, or of one document."""
+    plain = decoded(text)
     try:
-        document = msgspec.json.decode(decoded)
+        document = msgspec.json.decode(plain)
         return document if isinstance(document, list) else [document]
     except msgspec.DecodeError as error:
         problem = error
     found = []
-    for number, line in enumerate(decoded.split("\n"), 1):
+    for number, line in enumerate(plain.split("\n"), 1):
         try:
             if line.strip():
                 found.append(msgspec.json.decode(line))

@@ -20,12 +20,24 @@ _FILES_MADE_HERE = ("alerts.jsonl", "summary.json", "index.html")
 def fingerprint(settings: Settings) -> str:
     """What a replay's result depends on, so that only the same replay is resumed."""
     about: list[Any] = [settings.model_dump(mode="json", exclude={"output", "checkpoint"})]
-    directories = {settings.baseline, *(endpoint.baseline for endpoint in settings.endpoints.values())}
-    for directory in sorted(str(d) for d in directories if d):
-        for name in ("constraints.json", "statistics.json"):
-            file = Path(directory) / name
-            about.append(file.read_bytes().hex() if file.is_file() else None)
+    for place in sorted(_places(settings)):
+        about += [file.read_bytes().hex() if file.is_file() else None for file in _files(place)]
     return hashlib.sha256(msgspec.json.encode(about)).hexdigest()
+
+
+def _places(settings: Settings) -> set[Path]:
+    """Baseline directories and scripts."""
+    places = {settings.baseline, settings.preprocessor, *settings.monitors}
+    for own in settings.endpoints.values():
+        places |= {own.baseline, own.preprocessor, *(own.monitors or ())}
+    return {place for place in places if place is not None}
+
+
+def _files(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    segments = sorted(place.glob("segments/**/*.json"))
+    return [place / "constraints.json", place / "statistics.json", *segments]
 
 
 def prepare(output: Path, overwrite: bool) -> None:

@@ -17,12 +17,13 @@ from schemas.times import format_time, milliseconds
 from sinks import dead_letters, parquet, reports
 from sinks.alerts import AlertFile
 from sinks.objects import Objects
+from stream import filtering
 from stream.batch import Batch, batches
 from stream.delivery import Delivery
 from stream.judge import Judge
 from stream.log import Log, Position
 from stream.settings import Settings
-from stream.setup import Setups
+from stream.setup import Setup, Setups
 from stream.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -108,14 +109,14 @@ class Embedded:
 
     def _observe(self, batch: Batch) -> None:
         setup = self._setups.of(batch.frame.subject)
-        decoded = self._decode(batch, setup.layout if setup else None)
+        decoded = self._decode(batch, setup)
         watched = self._watch.observe(decoded)
         self._delivery.observe(batch, decoded, watched.late, setup.layout if setup else _NO_LAYOUT)
         for report in self._judge.observe(watched.partials, watched.progress):
             self._publish(report)
 
-    def _decode(self, batch: Batch, layout: Layout | None) -> Decoded:
-        if layout is None:
+    def _decode(self, batch: Batch, setup: Setup | None) -> Decoded:
+        if setup is None:
             endpoint = batch.frame.subject.endpoint
             if endpoint not in self.unwatched:
                 log.warning(
@@ -123,11 +124,15 @@ class Embedded:
                 )
                 self.unwatched.add(endpoint)
             return refuse(batch.frame, BadRecord("baseline", f"no baseline is configured for {endpoint}"))
-        return decode(batch.frame, layout, self._max_ahead)
+        decoded = decode(batch.frame, setup.layout, self._max_ahead, setup.handler)
+        return filtering.apply(setup.filter, decoded, setup.layout)
 
     def _publish(self, report: Report) -> None:
         self._persist(lambda: reports.write(self._outputs.reports, report))
         self._persist(lambda: self._outputs.alerts.write(report))
+        for violation in report.finding.violations:
+            if violation.constraint_check_type == "monitor_error":
+                log.error(violation.description, extra={"monitor": report.monitor})
         log.info(
             "window closed",
             extra={
@@ -177,7 +182,7 @@ class Embedded:
 
     @property
     def totals(self) -> Counts:
-        """Records, rows, bad and late since the first record."""
+        """What became of all records since the first."""
         return self._watch.totals
 
     def write_summary(self, **more: Any) -> None:

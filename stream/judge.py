@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from monitors.base import Monitor
 from schemas.frame import Subject
-from schemas.report import Counts, Finding, Report, Status, Window
+from schemas.report import VIOLATIONS, Counts, Finding, Report, Status, Window
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.settings import WindowSettings
+from stream.since import dated, last_before, newest_with_data
 from stream.watch import MEMORY, Dumped, Partial, Progress, load_states
 
 MAX_EMPTY = (
@@ -37,7 +38,8 @@ class Judge:
 
     A window closes when the watermarks of all partitions that carry its subject have passed its end.
     Windows between the first and the watermark in which nothing came are reported as NoData. A partial
-    that changes a closed window publishes it again, with the next revision.
+    that changes a closed window publishes it again, with the next revision. A violation says since when it
+    lasts; where a revision changes that for later windows, they are published again too.
     """
 
     def __init__(self, windows: WindowSettings, monitors: Callable[[Subject], Sequence[Monitor]]) -> None:
@@ -104,6 +106,7 @@ class Judge:
             else:
                 states = [p.states[monitor.name] for p in partials if p.states is not None]
                 finding = monitor.finish(reduce(lambda a, b: a.merge(b), states, monitor.observe(NO_ROWS)))
+            finding = dated(finding, start, last_before(timeline.published, monitor.name, start))
             revision = before.revision + 1 if before else 0
             report = Report(subject, monitor.name, window, revision, counts, finding)
             kept = Finding(finding.violations, finding.drift, {})  # documents are written once
@@ -112,7 +115,25 @@ class Judge:
             if before:
                 self.statuses[before.status] -= 1
             yield report
+            yield from self._later(subject, timeline, monitor.name, start)
         self._dirty.add((subject, start))
+
+    def _later(self, subject: Subject, timeline: _Timeline, monitor: str, start: int) -> Iterator[Report]:
+        """Reports on later windows again, of which a violation is now known to be older or younger."""
+        for later in sorted(known for known in timeline.published if known > start):
+            report = timeline.published[later].get(monitor)
+            if report is None or report.status == "NoData":
+                continue
+            finding = dated(report.finding, later, last_before(timeline.published, monitor, later))
+            if finding is report.finding:
+                return
+            report = msgspec.structs.replace(report, revision=report.revision + 1, finding=finding)
+            timeline.published[later][monitor] = report
+            self._dirty.add((subject, later))
+            document = {VIOLATIONS: {"violations": finding.violations}}
+            yield msgspec.structs.replace(
+                report, finding=Finding(finding.violations, finding.drift, document)
+            )
 
     def _release(self, subject: Subject, timeline: _Timeline, watermark: int) -> None:
         """Let go of states that can no longer change, and of reports that can no longer be revised."""
@@ -123,7 +144,7 @@ class Judge:
             if any(partial.states is not None for partial in known.values()):
                 timeline.partials[start] = {n: _without_states(partial) for n, partial in known.items()}
                 self._dirty.add((subject, start))
-            if start + horizon <= watermark:
+            if start + horizon <= watermark and start != newest_with_data(timeline.published):
                 del timeline.published[start]
                 timeline.partials.pop(start, None)
                 self._dirty.add((subject, start))
@@ -214,4 +235,5 @@ def _counted(partial: Partial) -> Counts:
     counts = partial.counts
     if not partial.refused:
         return counts
-    return Counts(counts.records, 0, counts.bad, counts.records - counts.bad)
+    late = counts.records - counts.bad - counts.filtered
+    return Counts(counts.records, 0, counts.bad, late, counts.filtered)

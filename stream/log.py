@@ -12,7 +12,9 @@ from msgspec import Struct
 from schemas.errors import StateError
 from stream.changes import Changes
 
-VERSION = 1
+VERSION = 2  # of the states that are stored
+AT_ONCE = 64  # messages read together
+_READ_BYTES = 8 << 20
 _TABLES = """
 CREATE TABLE IF NOT EXISTS message (position INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (stage TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (stage, name));
@@ -90,11 +92,21 @@ class Log:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetchone()
         return int(row[0]) if row else 0
 
-    def read(self, after: int, limit: int = 16, until: int | None = None) -> list[tuple[int, bytes]]:
-        """At most `limit` messages that follow offset `after`, none past `until`."""
+    def read(self, after: int, limit: int | None = None, until: int | None = None) -> list[tuple[int, bytes]]:
+        """At most `limit` messages (AT_ONCE unless told) that follow offset `after`, none past `until`; few
+        of them where they are large."""
         last = self.end() if until is None else until
         query = "SELECT position, body FROM message WHERE position > ? AND position <= ? ORDER BY 1 LIMIT ?"
-        return [(int(at), bytes(body)) for at, body in self._db.execute(query, (after, last, limit))]
+        found: list[tuple[int, bytes]] = []
+        nbytes = 0
+        rows = self._db.execute(query, (after, last, AT_ONCE if limit is None else limit))
+        for at, body in rows:
+            found.append((int(at), bytes(body)))
+            nbytes += len(body)
+            if nbytes >= _READ_BYTES:
+                break
+        rows.close()
+        return found
 
     def positions(self) -> dict[str, Position]:
         """How far each source was read."""

@@ -12,6 +12,7 @@ from stream.settings import Settings, load
 
 _PLACES = {  # where each option stands among the settings
     "baseline": ("baseline",),
+    "preprocessor": ("preprocessor",),
     "output": ("output",),
     "window": ("window", "size"),
     "lateness": ("window", "lateness"),
@@ -38,6 +39,8 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--baseline", "-b", metavar="DIRECTORY",
                      help="Directory with constraints.json and statistics.json."),
+        click.option("--preprocessor", metavar="FILE",
+                     help="Script with a preprocess_handler, as Model Monitor runs it."),
         click.option("--output", "-o", metavar="DIRECTORY",
                      help="Directory for everything that comes out.  [default: out]"),
         click.option("--config", "-c", type=click.Path(exists=True, dir_okay=False, path_type=Path),

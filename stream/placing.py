@@ -20,17 +20,18 @@ BEFORE_ALL = -(2**62)  # a watermark before any record; far enough from the limi
 
 class Placed(Struct, frozen=True):
     """A batch laid out in time, by record: the start of its window (ms), whether that window was final
-    before the record came, and whether the record could not be read."""
+    before the record came, whether the record could not be read, and whether it is left out."""
 
     start: NDArray[np.int64]
     final: NDArray[np.bool_]
     bad: NDArray[np.bool_]
+    filtered: NDArray[np.bool_]
     watermark: int
 
     @property
     def late(self) -> NDArray[np.bool_]:
-        """Which records could be read and came too late."""
-        return self.final & ~self.bad
+        """Which records could be read, are looked at, and came too late."""
+        return self.final & ~self.bad & ~self.filtered
 
     def counts(self, decoded: Decoded) -> dict[int, Counts]:
         """What became of the batch's records, by start of window."""
@@ -39,8 +40,8 @@ class Placed(Struct, frozen=True):
             rows += np.bincount(table.record, minlength=len(decoded))
         late = self.late
         rows[late] = 0
-        found, place = np.unique(self.start, return_inverse=True)
-        weights = (np.ones(len(decoded)), rows, self.bad, late)
+        found, place = _numbered(self.start)
+        weights = (np.ones(len(decoded)), rows, self.bad, late, self.filtered)
         sums = [np.bincount(place, weights=w, minlength=len(found)).astype(np.int64) for w in weights]
         return {
             start: Counts(*counted)
@@ -50,7 +51,7 @@ class Placed(Struct, frozen=True):
     def rows(self, decoded: Decoded) -> Iterator[tuple[int, Rows]]:
         """The batch's rows by start of window, without those that are late, and the misfits of each."""
         for table in decoded.tables:
-            yield from self._split(table)
+            yield from self._split(msgspec.structs.replace(table, event_id=decoded.event_id))
         misfits: dict[int, Counter[int]] = {}
         for index, error in decoded.bad.items():
             if error.width is not None and not self.final[index]:
@@ -72,7 +73,16 @@ class Placed(Struct, frozen=True):
         for at, begin, stop in zip(found.tolist(), first, stops, strict=True):
             part = order[begin:stop]
             columns = taken.slice(begin, stop - begin)
-            yield at, Rows(columns, table.record[part], table.row[part], table.beside)
+            rows = Rows(columns, table.record[part], table.row[part], table.beside, event_id=table.event_id)
+            yield at, rows
+
+
+def _numbered(start: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different windows, and for each record the number of its own; most batches have one."""
+    if len(start) and (start == start[0]).all():
+        return start[:1], np.zeros(len(start), np.int64)
+    found, place = np.unique(start, return_inverse=True)
+    return found, place
 
 
 class Timing(Struct, frozen=True):
@@ -94,11 +104,12 @@ class Timing(Struct, frozen=True):
         not move it, because their time may be wrong.
         """
         times = decoded.event_time
-        bad = np.zeros(len(times), np.bool_)
+        bad, filtered = np.zeros((2, len(times)), np.bool_)
         bad[list(decoded.bad)] = True
+        filtered[decoded.filtered] = True
         moved = np.where(bad, BEFORE_ALL, times - self.lateness)
         reached = np.maximum.accumulate(np.concatenate(([watermark], moved)))
         start = times // self.size * self.size
         final = start + self.size + self.retention <= reached[:-1]
         after = max(int(reached[-1]), decoded.frame.complete_until or BEFORE_ALL)
-        return Placed(start, final, bad, after)
+        return Placed(start, final, bad, filtered, after)

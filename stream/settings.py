@@ -7,11 +7,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from schemas.constraints import Defaults
 from schemas.errors import ConfigError
 from schemas.frame import Subject
 from schemas.times import parse_duration
+from stream.choices import FilterSettings, Limits, SegmentSettings
+from stream.fields import Section as _Section
 
 
 def _duration(value: Any) -> Any:
@@ -33,8 +36,15 @@ def _on_disk(value: Any) -> Any:
     return value
 
 
+def _file(value: Any) -> Any:
+    if "://" in str(value):
+        raise ValueError(f"{value} is not on this machine; give a local file")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 Directory = Annotated[Path, BeforeValidator(_on_disk)]
+File = Annotated[Path, BeforeValidator(_file)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Place = Annotated[str, Field(min_length=1)]
 
@@ -46,10 +56,6 @@ _IN_WORDS = {  # instead of what pydantic says to a Python programmer
     "model_type": "must be a table",
     "path_type": "must be a path, in quotes",
 }
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class WindowSettings(_Section):
@@ -78,6 +84,26 @@ class ColumnSettings(_Section):
     )
 
 
+class CheckSettings(_Section):
+    """When a difference counts, where the constraints file does not say; and what may be written of it."""
+
+    minimum_sample_size: int = Field(
+        30, ge=0, description="values that a window and its baseline must have for a statistical check"
+    )
+    false_discovery_rate: float = Field(
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="share of statistical findings that may be chance; 1 counts them all",
+    )
+    withhold_values: bool = Field(False, description="write no values of single rows into statistics.json")
+
+    @property
+    def defaults(self) -> Defaults:
+        """What holds where a constraints file leaves it open."""
+        return Defaults(self.minimum_sample_size, self.false_discovery_rate)
+
+
 class EndpointSettings(_Section):
     """What differs for one endpoint."""
 
@@ -85,6 +111,13 @@ class EndpointSettings(_Section):
         None, description="directory with constraints.json and statistics.json"
     )
     columns: ColumnSettings | None = None
+    checks: CheckSettings | None = None
+    preprocessor: File | None = Field(None, description="script with a preprocess_handler")
+    filter: FilterSettings | None = None
+    monitors: tuple[File, ...] | None = Field(None, description="files that register custom monitors")
+    monitor_settings: dict[str, Limits] | None = None
+    segments: tuple[SegmentSettings, ...] | None = Field(None, description="columns to watch by value")
+    max_segments: int | None = Field(None, ge=1, le=1_000)
 
 
 class SourceSettings(_Section):
@@ -127,8 +160,17 @@ class Settings(_Section):
     )
     window: WindowSettings = WindowSettings()
     columns: ColumnSettings = ColumnSettings()
+    checks: CheckSettings = CheckSettings()
     source: SourceSettings = SourceSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    preprocessor: File | None = Field(None, description="script with a preprocess_handler")
+    filter: FilterSettings = FilterSettings()
+    monitors: tuple[File, ...] = Field((), description="files that register custom monitors")
+    monitor_settings: dict[str, Limits] = Field(
+        default_factory=dict, description="limits of custom monitors, instead of those in their files"
+    )
+    segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
+    max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
 
 
@@ -174,16 +216,21 @@ def _names(section: type[_Section], prefix: str = "") -> Iterator[str]:
 
 def _resolve(document: dict[str, Any], base: Path) -> None:
     """Make the paths of a file relative to it; what is no path is left for the check to refuse."""
-    places: list[tuple[Any, str]] = [(document, "output"), (document, "baseline"), (document, "rows")]
-    endpoints = document.get("endpoints")
-    if isinstance(endpoints, dict):
-        places += [(endpoint, "baseline") for endpoint in endpoints.values()]
-    for table, name in places:
-        if isinstance(table, dict) and isinstance(table.get(name), str):
-            table[name] = _local(table[name], base)
-    source = document.get("source")
-    if isinstance(source, dict) and isinstance(source.get("captures"), list):
-        source["captures"] = [_local(c, base) if isinstance(c, str) else c for c in source["captures"]]
+    tables: list[Any] = [document]
+    if isinstance(endpoints := document.get("endpoints"), dict):
+        tables += endpoints.values()
+    for table in tables:
+        if isinstance(table, dict):
+            for name in ("output", "baseline", "rows", "preprocessor"):
+                if isinstance(table.get(name), str):
+                    table[name] = _local(table[name], base)
+            _resolve_list(table, "monitors", base)
+    _resolve_list(document.get("source"), "captures", base)
+
+
+def _resolve_list(table: Any, name: str, base: Path) -> None:
+    if isinstance(table, dict) and isinstance(table.get(name), list):
+        table[name] = [_local(path, base) if isinstance(path, str) else path for path in table[name]]
 
 
 def _local(path: str, base: Path) -> str:

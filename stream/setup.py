@@ -1,6 +1,7 @@
 """What each subject is watched by: its baseline's layout and monitors, read once."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,28 +10,39 @@ from monitors.base import Monitor
 from monitors.baseline import Baseline
 from monitors.data_quality import DataQuality
 from schemas import constraints, statistics
-from schemas.errors import BadBaseline
+from schemas.errors import BadBaseline, ConfigError
 from schemas.frame import Subject
 from schemas.layout import Layout
-from stream.settings import Settings
+from schemas.prepared import Handler
+from stream.choices import FilterSettings
+from stream.custom import MonitorFile
+from stream.preprocessor import Preprocessor
+from stream.segmenting import segmented
+from stream.settings import CheckSettings, ColumnSettings, EndpointSettings, Settings
 
 
 class Setup(Struct, frozen=True):
-    """How one subject's records are read, and what looks at them."""
+    """How one subject's records are read, which are left out, and what looks at them."""
 
     layout: Layout
     monitors: Sequence[Monitor]
+    handler: Handler | None = None
+    filter: FilterSettings = FilterSettings()
 
 
 class Setups:
-    """Setups by subject. All baselines are read at the start, so that a mistake in one shows there.
+    """Setups by subject. Baselines and scripts are all read at the start, so that a mistake shows there.
 
-    Raises BadBaseline.
+    Raises BadBaseline and ConfigError.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._default = _setup(settings, None)
-        self._endpoints = {name: _setup(settings, name) for name in settings.endpoints}
+        self._settings = settings
+        self._handlers: dict[Path, Preprocessor] = {}
+        self._monitors: dict[Path, MonitorFile] = {}
+        self._default = self._setup(EndpointSettings())
+        self._endpoints = {name: self._setup(own) for name, own in settings.endpoints.items()}
+        self._check_limits()
 
     def of(self, subject: Subject) -> Setup | None:
         """The setup of a subject; None when no baseline is configured for it."""
@@ -41,16 +53,51 @@ class Setups:
         setup = self.of(subject)
         return setup.monitors if setup else ()
 
+    def _setup(self, own: EndpointSettings) -> Setup | None:
+        """What an endpoint sets stands in place of what is set for all."""
+        chosen = _effective(self._settings, own)
+        if chosen.baseline is None:
+            return None
+        baseline = read_baseline(chosen.baseline)
+        columns = chosen.columns or ColumnSettings()
+        layout = baseline.layout(columns.outputs, columns.output_position)
+        checks = chosen.checks or CheckSettings()
+        judge = partial(DataQuality, defaults=checks.defaults, withhold=checks.withhold_values)
+        monitors: list[Monitor] = [judge(baseline)]
+        for entry in chosen.segments or ():
+            monitors.append(segmented(entry, chosen.max_segments or 1, baseline, chosen.baseline, judge))
+        for path in chosen.monitors or ():
+            if path not in self._monitors:
+                self._monitors[path] = MonitorFile(path)
+            monitors += self._monitors[path].monitors(layout, chosen.monitor_settings or {})
+        names = [monitor.name for monitor in monitors]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"two monitors of the name {', '.join(twice)}")
+        handler = self._handler(chosen.preprocessor)
+        return Setup(layout, monitors, handler, chosen.filter or FilterSettings())
 
-def _setup(settings: Settings, endpoint: str | None) -> Setup | None:
-    own = settings.endpoints[endpoint] if endpoint else None
-    directory = (own and own.baseline) or settings.baseline
-    columns = (own and own.columns) or settings.columns
-    if directory is None:
-        return None
-    baseline = read_baseline(directory)
-    layout = baseline.layout(columns.outputs, columns.output_position)
-    return Setup(layout, (DataQuality(baseline),))
+    def _handler(self, path: Path | None) -> Handler | None:
+        if path is not None and path not in self._handlers:
+            self._handlers[path] = Preprocessor(path)
+        return self._handlers[path] if path is not None else None
+
+    def _check_limits(self) -> None:
+        """Limits of a monitor that there is not would otherwise never be missed."""
+        known = {name for file in self._monitors.values() for name in file.names}
+        given = set(self._settings.monitor_settings)
+        for own in self._settings.endpoints.values():
+            given |= set(own.monitor_settings or {})
+        if strange := sorted(given - known):
+            raise ConfigError(f"monitor_settings: there is no monitor {', '.join(strange)}")
+
+
+def _effective(settings: Settings, own: EndpointSettings) -> EndpointSettings:
+    """The settings of an endpoint with those for all where it has none of its own."""
+    names = EndpointSettings.model_fields
+    given = {name: getattr(own, name) for name in names}
+    return own.model_copy(
+        update={name: getattr(settings, name) if value is None else value for name, value in given.items()}
+    )
 
 
 def read_baseline(directory: Path) -> Baseline:

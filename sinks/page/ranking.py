@@ -10,7 +10,7 @@ from sinks.page.reading import Report
 
 
 def severity(drift: Drift) -> float:
-    """Distance / threshold: above 1 is drift. 0 where there is no distance.
+    """Distance / threshold: above 1 may be drift. 0 where there is no distance.
 
     ChiSquared's is a p-value, drift when below its threshold; there it is threshold / p-value.
 
@@ -44,14 +44,17 @@ class Feature(NamedTuple):
 def ranked(reports: Sequence[Report]) -> list[Feature]:
     """Features by the number of windows in which they drifted, then by their greatest severity.
 
-    One odd day does not lead the page.
+    One odd day does not lead the page. A distance beyond its threshold is drift where the report calls it a
+    violation: it may be chance, or rest on too few values.
     """
     drifted: Counter[str] = Counter()
     greatest: dict[str, float] = {}
-    for drift in (drift for report in reports for drift in report.drift):
-        name, here = drift.feature_name, severity(drift)
-        drifted[name] += here > 1
-        greatest[name] = max(greatest.get(name, 0.0), here)
+    for report in reports:
+        moved = [v for v in report.violations if v.constraint_check_type == "baseline_drift_check"]
+        drifted.update({violation.feature_name for violation in moved})
+        for drift in report.drift:
+            name = drift.feature_name
+            greatest[name] = max(greatest.get(name, 0.0), severity(drift))
     features = [Feature(name, drifted[name], greatest[name]) for name in greatest]
     return sorted(features, key=lambda feature: (-feature.drifted, -feature.severity, feature.name))
 

@@ -54,12 +54,18 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
 
 
 def totals(reports: Sequence[Report], counts: Counts | None = None) -> dict[str, Any]:
-    """Numbers over all `reports`; `counts` where they are known better than from the reports."""
+    """Numbers over all `reports`; `counts` where they are known better than from the reports.
+
+    A window that several monitors looked at is one window.
+    """
     sizes = Counter(report.window.end - report.window.start for report in reports)
+    windows = {(report.key[:-1], report.window) for report in reports}
+    violated = {(report.key[:-1], report.window) for report in reports if report.violations}
+    with_data = {(report.key[:-1], report.window) for report in reports if report.status != NO_DATA}
     return {
-        "windows": len(reports),
-        "violated": sum(bool(report.violations) for report in reports),
-        "no_data": sum(report.status == NO_DATA for report in reports),
+        "windows": len(windows),
+        "violated": len(violated),
+        "no_data": len(windows - with_data),
         "counts": counts or _counts(reports),
         "start": moment(min(report.window.start for report in reports)) if reports else "",
         "end": moment(max(report.window.end for report in reports)) if reports else "",

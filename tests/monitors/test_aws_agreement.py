@@ -162,6 +162,10 @@ def test_numbers_of_distinct_values_are_within_awss_own_error(housing):
         if theirs.string_statistics is not UNSET:
             real = theirs.string_statistics.distinct_count
             assert ours.string_statistics.distinct_count == pytest.approx(real, rel=0.15)
+        elif theirs.numerical_statistics.approximate_num_distinct_values is not UNSET:
+            real = theirs.numerical_statistics.approximate_num_distinct_values
+            found = ours.numerical_statistics.approximate_num_distinct_values
+            assert found == pytest.approx(real, rel=0.15)
 
 
 def test_suggested_constraints_are_awss(pair):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
+import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scipy import stats
 from states import text_array
 
 from monitors import categories, checks
-from monitors.baseline import Reference
-from monitors.distances import Sample
 from monitors.feature import FeatureState
+from monitors.samples import Samples
 from schemas.constraints import Rule
 from schemas.layout import Kind
-from schemas.report import Drift, Violation
-
-EDGES = np.linspace(0.0, 10.0, 11)
+from schemas.report import Violation
 
 
 def state(values: list[str | None], kind: Kind = "Integral") -> FeatureState:
@@ -24,17 +22,19 @@ def state(values: list[str | None], kind: Kind = "Integral") -> FeatureState:
 
 
 def found(values: list[str | None], rule: Rule) -> list[Violation]:
-    return list(checks.values(state(values, rule.kind), rule, len(values)))
+    """Violations as Model Monitor has them: any value that is missing too much is one."""
+    known = state(values, rule.kind)
+    incomplete = checks.completeness(known, rule, len(values))
+    return [*checks.values(known, rule), *([incomplete] if incomplete else [])]
 
 
-def numeric(values: list[float]) -> Reference:
-    return Reference(Sample(np.sort(np.array(values, np.float64)), np.ones(len(values))), EDGES)
+def words(violations: list[Violation]) -> list[tuple[str, str, str]]:
+    return [(v.feature_name, v.constraint_check_type, v.description) for v in violations]
 
 
-def drift(values: list[str | None], rule: Rule, reference: Reference) -> Drift:
-    drifted = checks.drift(state(values, rule.kind), rule, reference)
-    assert drifted is not None
-    return drifted
+def more(violation: Violation) -> dict[str, Any]:
+    """What a violation says beside Model Monitor's keys."""
+    return dict(list(msgspec.to_builtins(violation).items())[3:])
 
 
 # data type
@@ -42,8 +42,8 @@ def drift(values: list[str | None], rule: Rule, reference: Reference) -> Drift:
 
 def test_one_stray_value_among_1977_is_a_violation_in_model_monitors_words():
     """The text is that of a real job's output (1970 of 1977)."""
-    assert found(["1"] * 1970 + ["x"] * 7, Rule("Churn", "Integral")) == [
-        Violation(
+    assert words(found(["1"] * 1970 + ["x"] * 7, Rule("Churn", "Integral"))) == [
+        (
             "Churn",
             "data_type_check",
             "Data type match requirement is not met. Expected data type: Integral, Expected match: 100.0%. "
@@ -85,9 +85,8 @@ def test_which_values_match_which_type(kind, values, fires):
 def test_completeness_is_a_violation_below_the_baselines_only(wanted, fires):
     violations = found(["1", "2", "3", None], Rule("f", "Integral", completeness=wanted))
     assert (
-        violations
-        == [Violation("f", "completeness_check", "Value: 0.75 does not meet the constraint requirement!")]
-        * fires
+        words(violations)
+        == [("f", "completeness_check", "Value: 0.75 does not meet the constraint requirement!")] * fires
     )
 
 
@@ -117,9 +116,8 @@ def test_stray_text_is_present():
 def test_a_negative_value_is_a_violation_where_the_baseline_had_none(values, non_negative, fires):
     violations = found(values, Rule("f", "Integral", non_negative=non_negative))
     assert (
-        violations
-        == [Violation("f", "non_negative_check", "Value: -1.0 does not meet the constraint requirement!")]
-        * fires
+        words(violations)
+        == [("f", "non_negative_check", "Value: -1.0 does not meet the constraint requirement!")] * fires
     )
 
 
@@ -132,12 +130,8 @@ def test_a_negative_value_is_a_violation_where_the_baseline_had_none(values, non
 def test_a_share_inside_the_domain_at_its_threshold_is_no_violation(threshold, fires):
     rule = Rule("f", "String", domains=frozenset({"a", "b"}), domain_share=threshold)
     assert (
-        found(["a", "b", "a", "new", None], rule)
-        == [
-            Violation(
-                "f", "categorical_values_check", "Value: 0.75 does not meet the constraint requirement!"
-            )
-        ]
+        words(found(["a", "b", "a", "new", None], rule))
+        == [("f", "categorical_values_check", "Value: 0.75 does not meet the constraint requirement!")]
         * fires
     )
 
@@ -160,92 +154,62 @@ def test_more_values_than_can_be_counted_are_still_outside_a_small_domain(monkey
     )
 
 
-# drift
+# what else a violation says
 
 
-def test_a_distance_above_its_threshold_is_a_violation_in_words_that_awss_sample_code_can_read():
-    at = Drift("f", "numeric", 0.1, 0.1, "Robust", [], [], [])
-    above = Drift("f", "numeric", 0.2371, 0.1, "Robust", [], [], [])
-    assert checks.drift_violation(at) is None
-    assert checks.drift_violation(above) == Violation(
-        "f", "baseline_drift_check", "Baseline drift distance: 0.2371 exceeds threshold: 0.1"
-    )
+def test_a_violation_says_how_many_values_it_rests_on_and_how_many_break_the_rule():
+    ids = Samples(("t",), ("m",), ("n",), ("o",), ("s",))
+    text = ["1", "-2", "x", "y", None]
+    rule = Rule("f", "Integral", completeness=1.0, non_negative=True)
+    by_type, by_sign = checks.values(state(text), rule, ids)
+    missing = checks.completeness(state(text), rule, 5, samples=ids)
+    assert more(by_type) == {"rows": 4, "affected": 2, "severity": "high", "sample_event_ids": ["t"]}
+    assert more(by_sign) == {"rows": 2, "affected": 1, "severity": "high", "sample_event_ids": ["n"]}
+    assert more(missing) == {"rows": 5, "affected": 1, "severity": "high", "sample_event_ids": ["m"]}
+    known = state(["a"] * 97 + ["b", "b", "c"], "String")
+    (outside,) = checks.values(known, Rule("f", "String", domains=frozenset("a")), ids)
+    assert more(outside) == {"rows": 100, "affected": 3, "severity": "medium", "sample_event_ids": ["o"]}
 
 
-def test_a_p_value_below_its_threshold_is_a_violation():
-    at = Drift("f", "categorical", 0.1, 0.1, "ChiSquared", [], [], [])
-    below = Drift("f", "categorical", 0.0999, 0.1, "ChiSquared", [], [], [])
-    assert checks.drift_violation(at) is None
-    assert checks.drift_violation(below) == Violation(
-        "f", "baseline_drift_check", "Baseline drift p-value: 0.0999 is below threshold: 0.1"
-    )
+def test_what_cannot_be_counted_or_was_not_kept_is_left_out(monkeypatch):
+    monkeypatch.setattr(categories, "LIMIT", 10)
+    (violation,) = found([str(i) for i in range(100)], Rule("f", "String", domains=frozenset({"0"})))
+    assert more(violation) == {"rows": 100, "severity": "high"}
 
 
-def test_a_distance_that_cannot_be_computed_is_no_violation():
-    assert checks.drift_violation(Drift("f", "numeric", None, 0.1, "Robust", [], [], [])) is None
+@pytest.mark.parametrize(("stray", "severity"), [(9, "low"), (10, "medium"), (99, "medium"), (101, "high")])
+def test_severity_is_by_the_share_that_a_constraint_is_missed_by(stray, severity):
+    (violation,) = found(["1"] * (1000 - stray) + ["x"] * stray, Rule("f", "Integral"))
+    assert violation.severity == severity
 
 
-def test_numeric_drift_is_simple_or_corrected_as_the_rule_says():
-    baseline, values = numeric([1, 2, 3, 4]), ["3", "4", "5", "6"]
-    assert drift(values, Rule("f", "Integral", method="Simple"), baseline).distance == 0.5
-    assert drift(values, Rule("f", "Integral"), baseline).distance == 0.0
-    far = drift(["9"] * 1000, Rule("f", "Integral"), numeric([1] * 1000))
-    assert far.distance == pytest.approx(1 - 1.8 * np.sqrt(0.002))
+def test_severity_does_not_count_what_the_constraint_allows():
+    (violation,) = found(["1"] * 495 + [None] * 505, Rule("f", "Integral", completeness=0.5))
+    assert (violation.affected, violation.severity) == (505, "low")
 
 
-def test_categorical_drift_is_simple_corrected_or_a_p_value_as_the_rule_says():
-    baseline = Reference(counts={"a": 500, "b": 500})
-    values = ["a"] * 300 + ["b"] * 700
-    simple = drift(values, Rule("f", "String", method="Simple", categorical_distance=0.3), baseline)
-    robust = drift(values, Rule("f", "String"), baseline)
-    p = drift(values, Rule("f", "String", categorical_method="ChiSquared"), baseline)
-    assert (simple.distance, simple.threshold, simple.method) == (pytest.approx(0.2), 0.3, "LInfinity")
-    assert robust.distance == pytest.approx(0.2 - 1.8 * np.sqrt(0.002))
-    assert (p.method, p.distance) == ("ChiSquared", pytest.approx(0.0, abs=1e-30))
+# completeness as a test
 
 
-def test_drift_is_measured_on_the_numbers_of_a_feature_with_stray_text():
-    rule = Rule("f", "Integral", method="Simple")
-    assert drift(["1", "2", "x", None], rule, numeric([1, 2])).distance == 0.0
+def test_missing_values_are_tested_only_where_some_are_allowed():
+    known = state(["1"] * 90 + [None] * 10)
+    tested = {
+        wanted: checks.completeness_p_value(known, Rule("f", "Integral", completeness=wanted), 100, 1000)
+        for wanted in (None, 0.0, 0.95, 1.0)
+    }
+    assert [wanted for wanted, p in tested.items() if p is not None] == [0.95]
+    exact = stats.fisher_exact([[10, 90], [50, 950]], alternative="greater").pvalue
+    assert tested[0.95] == pytest.approx(exact)
 
 
-def test_a_window_without_values_has_no_distance():
-    assert drift([None], Rule("f", "Integral"), numeric([1])).distance is None
-    assert drift([None], Rule("f", "String"), Reference(counts={"a": 1})).distance is None
+def test_a_few_more_missing_values_than_in_the_baseline_are_a_violation_only_if_it_is_shown():
+    rule = Rule("f", "Integral", completeness=0.95)
+    known = state(["1"] * 90 + [None] * 10)
+    assert checks.completeness(known, rule, 100, shown=False) is None
+    assert checks.completeness(known, rule, 100, shown=True) is not None
+    assert checks.completeness(state(["1"] * 95 + [None] * 5), rule, 100) is None
 
 
-def test_a_feature_without_a_reference_does_not_drift():
-    assert checks.drift(state(["1"]), Rule("f", "Integral"), Reference()) is None
-
-
-numbers = st.lists(st.floats(-20, 20), min_size=1, max_size=40)
-words = st.lists(st.integers(0, 60).map(str) | st.just("(other)"), min_size=1, max_size=120)
-
-
-@given(numbers, numbers)
-def test_numeric_shares_sum_to_one(values, baseline):
-    """below │ ten bins │ above"""
-    found = drift(
-        [repr(v) if "e" not in repr(v) else "0.5" for v in values], Rule("f", "Fractional"), numeric(baseline)
-    )
-    assert len(found.baseline) == len(found.current) == len(found.bins) + 1 == 12
-    assert sum(found.baseline) == pytest.approx(1.0, abs=1e-12)
-    assert sum(found.current) == pytest.approx(1.0, abs=1e-12)
-
-
-@given(words, words)
-def test_categorical_shares_sum_to_one_however_many_values_there_are(values, baseline):
-    counts = {value: baseline.count(value) for value in baseline}
-    found = drift(values, Rule("f", "String"), Reference(counts=counts))
-    assert len(found.bins) == len(found.baseline) == len(found.current) <= 24
-    for shares in (found.baseline, found.current):
-        assert sum(shares) == pytest.approx(1.0, abs=1e-12)
-        assert all(share >= 0 for share in shares)
-
-
-def test_the_most_frequent_categories_are_shown_and_the_rest_is_one_bin():
-    values = [str(i) for i in range(30) for _ in range(30 - i)]
-    found = drift(values, Rule("f", "String"), Reference(counts={"0": 1}))
-    assert found.bins == [*map(str, range(23)), "(other)"]
-    assert found.current[-1] == pytest.approx(sum(range(1, 8)) / sum(range(1, 31)))
-    assert found.baseline == [1.0] + [0.0] * 23
+def test_where_nothing_may_be_missing_one_missing_value_is_enough():
+    known = state(["1"] * 99 + [None])
+    assert checks.completeness(known, Rule("f", "Integral", completeness=1.0), 100, shown=False) is not None

@@ -16,28 +16,79 @@ from hypothesis import given
 from hypothesis import strategies as st
 from states import arrays, as_tree, merged, split, text_array, texts
 
-from monitors.baseline import Baseline
+from monitors import distinct
+from monitors.baseline import Baseline, Reference
 from monitors.categories import Categories
-from monitors.data_quality import DataQuality, DataQualityState
+from monitors.custom import Summed, Sums
+from monitors.data_quality import DataQuality
+from monitors.distances import Sample
+from monitors.distinct import Distinct
 from monitors.feature import FeatureState
+from monitors.guarded import Guarded, GuardedState
 from monitors.moments import Moments
+from monitors.quality_state import DataQualityState
 from monitors.quantiles import Quantiles
+from monitors.samples import KEPT, Samples
+from monitors.segments import Segments, SegmentsState
 from monitors.types import TypeCounts, classify
 from schemas.constraints import of
+from schemas.layout import Layout
 from schemas.rows import Rows
 
 RULES = {"i": "Integral", "f": "Fractional", "s": "String", "": "String"}
+ASKED = {
+    "completeness": 1.0,
+    "num_constraints": {"is_non_negative": True},
+    "string_constraints": {"domains": ["1"]},
+}
+REFERENCES = {
+    "i": Reference(Sample(np.array([1.0]), np.ones(1)), np.linspace(0.0, 2.0, 11)),
+    "s": Reference(counts={"x": 3}),
+}
 MONITOR = DataQuality(
-    Baseline(of({"features": [{"name": n, "inferred_type": k} for n, k in RULES.items()]}), {})
+    Baseline(
+        of({"features": [{"name": n, "inferred_type": k} | ASKED for n, k in RULES.items()]}), REFERENCES
+    )
 )
-CELLS = ["1", "2.5", "x", None]
-tables = st.lists(st.tuples(*(st.sampled_from(CELLS) for _ in (*RULES, "extra"))), max_size=15)
+CELLS = ["1", "2.5", "x", "-3", None]
+ids = st.text("ab", min_size=1, max_size=3)
+tables = st.lists(st.tuples(ids, *(st.sampled_from(CELLS) for _ in (*RULES, "extra"))), max_size=15)
+
+
+def as_rows(rows: list[tuple[str | None, ...]]) -> Rows:
+    names = ("id", *RULES, "extra")
+    columns = dict(zip(names, map(text_array, zip(*rows, strict=True)), strict=False))
+    event_id = columns.pop("id", text_array([]))
+    n = np.arange(len(rows))
+    misfits = {9: len(rows)} if rows else {}
+    return Rows(pa.table(columns), n, n, misfits=misfits, event_id=event_id)
 
 
 def observe(rows: list[tuple[str | None, ...]]) -> DataQualityState:
-    columns = zip((*RULES, "extra"), map(text_array, zip(*rows, strict=True)), strict=False)
-    n = np.arange(len(rows))
-    return MONITOR.observe(Rows(pa.table(dict(columns)), n, n, misfits={9: len(rows)} if rows else {}))
+    return MONITOR.observe(as_rows(rows))
+
+
+class Twos:
+    """Rows, and those that hold 2.5."""
+
+    name = "twos"
+
+    def observe(self, columns: pa.Table) -> dict[str, int]:
+        return {"n": len(columns), "twos": sum(value == 2.5 for value in columns["f"].to_pylist())}
+
+    def finish(self, sums: Any) -> float | None:
+        return None
+
+
+SUMMED = Summed(Twos(), Layout(RULES))
+GUARDED = Guarded(Summed(Twos(), Layout(RULES)), str)
+SEGMENTS = Segments("data_quality.f-s", ("f", "s"), {("2.5", "x"): MONITOR, ("1", "1"): MONITOR}, RULES)
+
+
+def sampled(rows: list[tuple[str, bool, bool]]) -> Samples:
+    """Ids of the records that are missing, and of those that are strange."""
+    missing, strange = ({r[0] for r in rows if r[kind]} for kind in (1, 2))
+    return Samples(missing=tuple(sorted(missing)[:KEPT]), strange=tuple(sorted(strange)[:KEPT]))
 
 
 def observe_text(kind: Any) -> Callable[[Any], FeatureState]:
@@ -62,6 +113,8 @@ def load(state: Any) -> Any:
 
 
 CASES = {
+    "distinct": Case(Distinct, Distinct.of, arrays, load),
+    "samples": Case(Samples, sampled, st.lists(st.tuples(ids, st.booleans(), st.booleans())), again),
     "moments": Case(Moments, Moments.of, arrays, again),
     "quantiles": Case(Quantiles, Quantiles.of, arrays, load),
     "categories": Case(Categories, lambda v: Categories.of(text_array(v).drop_null()), texts, load),
@@ -73,8 +126,24 @@ CASES = {
     "unknown": Case(FeatureState, observe_text("Unknown"), texts, load),
     "to be found out": Case(FeatureState, observe_text(None), texts, load),
     "numbers": Case(FeatureState, lambda v: FeatureState.of(pa.array(v)), arrays, load),
+    "sums": Case(Sums, lambda rows: SUMMED.observe(as_rows(rows)), tables, load),
+    "guarded": Case(
+        GuardedState, lambda r: GUARDED.observe(as_rows(r)), tables, lambda s: GUARDED.load(s.dump())
+    ),
+    "segments": Case(
+        SegmentsState, lambda r: SEGMENTS.observe(as_rows(r)), tables, lambda s: SEGMENTS.load(s.dump())
+    ),
     "data quality": Case(DataQualityState, observe, tables, load),
 }
+
+
+@pytest.fixture(autouse=True)
+def few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small examples reach the point where a state can no longer hold all that it saw."""
+    monkeypatch.setattr(distinct, "LIMIT", 8)
+    monkeypatch.setattr(distinct, "_FEW", 4)
+
+
 of_every_state = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 SUMS = ("mean", "m2", "total")  # the figures that depend on the order of summation, in their last digits
 
@@ -85,6 +154,8 @@ def read(state: Any, name: str = "") -> dict[str, Any]:
         return {f"{name}.{i}": part.tolist() for i, part in enumerate((*state.weighted(), np.array(state.n)))}
     if isinstance(state, Categories):
         return {f"{name}.counts": state.counts, f"{name}.distinct": state.distinct()}
+    if isinstance(state, Distinct):
+        return {f"{name}.kept": state.dump(), f"{name}.estimate": state.estimate()}
     if isinstance(state, msgspec.Struct):
         state = {field: getattr(state, field) for field in state.__struct_fields__}
     if isinstance(state, dict):

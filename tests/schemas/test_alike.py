@@ -198,10 +198,29 @@ def _whole(part):
 )
 def test_what_endpoints_write_every_day_is_read_the_fast_way(make):
     frame = Frame.of(Subject(), pa.array([make(i) for i in range(20)], pa.binary()), WHEN_MS)
-    part = alike.read(frame, PEOPLE, 3_600_000)
+    part = alike.read(frame, np.arange(len(frame)), PEOPLE, 3_600_000)
     assert part is not None
     assert len(part.record) >= 19
     assert len(part.tables) == 1
+
+
+def test_records_of_several_forms_are_read_the_fast_way_form_by_form(monkeypatch):
+    forms = [plain, json_plain, lambda i: plain(i, "1,2,3", "4"), lambda i: b"{"]
+    records = [forms[i % 4](i) for i in range(120)]
+    slow: list[int] = []
+    general_read = general.read
+
+    def read(frame, indices, *more):
+        slow.extend(indices.tolist())
+        return general_read(frame, indices, *more)
+
+    monkeypatch.setattr(general, "read", read)
+    found = decoded(records, PEOPLE)
+    assert slow == [i for i in range(120) if i % 4 == 3] == list(found.bad)
+    assert found.event_id.to_pylist() == [None if i % 4 == 3 else f"e{i}" for i in range(120)]
+    assert sorted(int(i) for table in found.tables for i in table.record) == [
+        i for i in range(120) if i % 4 < 3
+    ]
 
 
 def test_records_of_one_form_are_read_the_fast_way_and_others_beside_them_in_general():
@@ -209,7 +228,7 @@ def test_records_of_one_form_are_read_the_fast_way_and_others_beside_them_in_gen
     records[3] = plain(3, "1,a\n2,b", "0.1\n0.2")
     records[7] = capture('{"age": 3, "city": "a"}', "0.5", event_id="e7")
     frame = Frame.of(Subject(), pa.array(records, pa.binary()), WHEN_MS)
-    part = alike.read(frame, PEOPLE, 3_600_000)
+    part = alike.read(frame, np.arange(len(frame)), PEOPLE, 3_600_000)
     assert part is not None
     assert part.record.tolist() == [i for i in range(20) if i not in (3, 7)]
     found = decoded(records, PEOPLE)

@@ -186,10 +186,11 @@ def test_every_mistake_is_named_with_its_place():
         ],
     }
     assert mistakes(document) == [
-        "monitoring_config: evaluate_constraints: Invalid enum value 'enabled'",
+        "monitoring_config: evaluate_constraints: 'enabled' is none of Enabled, Disabled",
         "monitoring_config: datatype_check_threshold: Expected `float` <= 1.0",
         "monitoring_config: comparison_threshold: Expected `float` >= 0.0",
-        "monitoring_config: comparison_method: Invalid enum value 'KS'",
+        "monitoring_config: comparison_method: 'KS' is none of Simple, Robust, PSI, JensenShannon, "
+        "Wasserstein, Hellinger, linf_simple, linf_robust",
         "feature 0 has no name",
         "a: inferred_type is 'Text'",
         "a: completeness: Expected `float` <= 1.0",
@@ -224,3 +225,52 @@ def test_a_document_of_the_wrong_shape_is_a_mistake_and_no_crash(document, mista
 def test_what_is_no_json_object_is_no_constraints_file(text):
     with pytest.raises(BadBaseline, match=r"x/constraints\.json: not a constraints file"):
         parse(text, "x/constraints.json")
+
+
+@pytest.mark.parametrize("method", ["PSI", "JensenShannon", "Hellinger"])
+def test_distances_that_model_monitor_does_not_have_can_be_named(method):
+    drift = {"comparison_method": method, "categorical_drift_method": method}
+    found = rule({"distribution_constraints": drift})
+    assert (found.method, found.categorical_method) == (method, method)
+    assert (found.distance, found.categorical_distance) == (0.1, 0.1)
+
+
+def test_a_method_that_nobody_knows_is_an_error_that_names_those_known():
+    drift = {"comparison_method": "psi", "categorical_drift_method": "Wasserstein"}
+    document = {"features": [], "monitoring_config": {"distribution_constraints": drift}}
+    assert mistakes(document) == [
+        "monitoring_config: comparison_method: 'psi' is none of Simple, Robust, PSI, JensenShannon, "
+        "Wasserstein, Hellinger, linf_simple, linf_robust",
+        "monitoring_config: categorical_drift_method: 'Wasserstein' is none of LInfinity, ChiSquared, PSI, "
+        "JensenShannon, Hellinger",
+    ]
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        {"monitoringConfigOverrides": {"minimum_sample_size": 5}},
+        {"monitoring_config_overrides": {"minimum_sample_size": 5}},
+        {"string_constraints": {"monitoring_config_overrides": {"minimum_sample_size": 5}}},
+    ],
+)
+def test_a_minimum_sample_size_is_the_files_or_the_features(feature):
+    assert rule({}).minimum_sample is None
+    assert rule({"minimum_sample_size": 0}).minimum_sample == 0
+    assert rule({"minimum_sample_size": 100}, **feature).minimum_sample == 5
+
+
+def test_a_false_discovery_rate_is_the_files_alone():
+    assert of({"features": []}).false_discovery_rate is None
+    config = {"false_discovery_rate": 1.0}
+    assert of({"features": [], "monitoring_config": config}).false_discovery_rate == 1.0
+    feature = {"name": "f", "inferred_type": "String", "monitoring_config_overrides": config}
+    assert mistakes({"features": [feature], "monitoring_config": {"false_discovery_rate": 1.1}}) == [
+        "monitoring_config: false_discovery_rate: Expected `float` <= 1.0",
+        "f: monitoring_config_overrides: false_discovery_rate can only be set for the whole file",
+    ]
+
+
+def test_what_model_monitor_does_not_know_is_in_no_suggestion():
+    assert "minimum_sample_size" not in json.dumps(DEFAULTS)
+    assert "false_discovery_rate" not in json.dumps(DEFAULTS)

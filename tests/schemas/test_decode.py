@@ -298,3 +298,8 @@ def test_a_column_that_both_sides_name_has_the_inputs_value_or_else_the_outputs(
         assert [str(v) for v in rows_of(found, index)[0].values()] == [
             str(v) for v in rows(record, PEOPLE)[0].values()
         ]
+
+
+def test_a_row_without_any_value_has_all_of_them_missing():
+    (table,) = decoded([capture("{}", encoding="JSON")]).tables
+    assert table.columns.to_pylist() == [{"age": None, "city": None}]

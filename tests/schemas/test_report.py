@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.frame import Subject
-from schemas.report import Counts, Finding, Report, Violation, Window
+from schemas.report import VIOLATIONS, Counts, Finding, Report, Violation, Window
 
 counts = st.builds(Counts, *[st.integers(0, 100)] * 4)
 
@@ -43,5 +43,15 @@ def test_a_window_without_records_has_no_data_and_is_no_failure():
 def test_a_summary_says_whose_window_it_is():
     summary = report(3, []).summary()
     assert summary["window"] == {"start": "1970-01-01T00:00:00Z", "end": "1970-01-01T01:00:00Z"}
-    assert summary["counts"] == {"records": 3, "rows": 3, "bad": 0, "late": 0}
+    assert summary["counts"] == {"records": 3, "rows": 3, "bad": 0, "late": 0, "filtered": 0}
     assert summary["subject"] == {"endpoint": "default", "variant": "AllTraffic", "model": None}
+
+
+def test_violations_are_replaced_in_the_document_that_lists_them_and_no_other():
+    old, new = Violation("age", "data_type_check", "why"), Violation("age", "data_type_check", "why", rows=3)
+    finding = Finding([old], [], {VIOLATIONS: {"violations": [old]}, "statistics.json": {}})
+    assert finding.with_violations([new]) == Finding(
+        [new], [], {VIOLATIONS: {"violations": [new]}, "statistics.json": {}}
+    )
+    assert Finding([old], [], {}).with_violations([new]).documents == {}
+    assert finding.violations == [old] == finding.documents[VIOLATIONS]["violations"]

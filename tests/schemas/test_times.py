@@ -2,12 +2,21 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
-from schemas.times import format_time, milliseconds, parse_duration, parse_time, parse_times, to_datetime
+from schemas.times import (
+    format_time,
+    milliseconds,
+    parse_duration,
+    parse_seconds,
+    parse_time,
+    parse_times,
+    to_datetime,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +82,23 @@ def test_many_times_at_once_are_those_read_one_by_one(texts):
 def test_a_datetime_is_in_utc_and_a_duration_in_whole_milliseconds():
     assert to_datetime(1_500).isoformat() == "1970-01-01T00:00:01.500000+00:00"
     assert milliseconds(timedelta(seconds=1.5, microseconds=999)) == 1_500
+
+
+@given(
+    st.lists(st.integers(0, 3_599), min_size=1, max_size=5),
+    st.sampled_from(["2025-03-04T10", "1970-01-01T00", "1969-12-31T23", "2025-02-30T10", "2025-03-04 10"]),
+    st.sampled_from(
+        [None, (0, "é"), (4, "/"), (14, "6"), (15, ":"), (16, "-"), (17, "9"), (19, "z"), (13, ".")]
+    ),
+)
+def test_times_of_one_hour_are_read_at_once_as_they_are_one_by_one(seconds, hour, damage):
+    texts = [f"{hour}:{s // 60:02}:{s % 60:02}Z" for s in seconds]
+    if damage:
+        at, mark = damage
+        texts[-1] = texts[-1][:at] + mark + texts[-1][at + 1 :]
+    raw = np.array([list(text.encode("latin-1")) for text in texts], np.uint8)
+    found = parse_seconds(raw)
+    if found is not None:
+        assert found.tolist() == [parse_time(text) for text in texts]
+    elif damage is None:
+        assert parse_times(texts) is None

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from schemas.errors import ConfigError, SinkBusy
@@ -43,6 +44,39 @@ def test_an_alert_says_what_is_violated_where_and_when(path):
             "description": "age is text",
         },
     }
+
+
+def test_the_same_violation_in_two_segments_is_two_alerts_and_in_none_keeps_its_id(path):
+    plain = report("age")
+    [violation] = plain.finding.violations
+    segments = [{"city": "rome"}, {"city": "oslo"}]
+    tagged = [msgspec.structs.replace(violation, segment=segment) for segment in segments]
+    finding = Finding([violation, *tagged], [], {})
+    assert AlertFile(path).write(msgspec.structs.replace(plain, finding=finding)) == 3
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len({alert["id"] for alert in found}) == 3
+    assert [alert["violation"].get("segment") for alert in found] == [None, *segments]
+    assert AlertFile(path).write(plain) == 0
+
+
+def test_an_alert_says_all_that_its_violation_says(path):
+    full = Violation(
+        "age", "data_type_check", "why", 9, 2, "high", "1970-01-01T00:00:00Z", sample_event_ids=["a", "b"]
+    )
+    plain = report("age")
+    AlertFile(path).write(msgspec.structs.replace(plain, finding=Finding([full], [], {})))
+    (alert,) = map(json.loads, path.read_text().splitlines())
+    assert alert["violation"] == {
+        "feature_name": "age",
+        "constraint_check_type": "data_type_check",
+        "description": "why",
+        "rows": 9,
+        "affected": 2,
+        "severity": "high",
+        "first_seen": "1970-01-01T00:00:00Z",
+        "sample_event_ids": ["a", "b"],
+    }
+    assert AlertFile(path).write(plain) == 0  # its id does not depend on them
 
 
 def test_nothing_is_written_where_nothing_is_violated(path):

@@ -156,7 +156,8 @@ def _cumulated(shares: list[float]) -> list[float]:
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """One small report as JSON, with one feature above its threshold."""
+    """One small report as JSON, with one feature above its threshold; what is, is a violation."""
+    drifts = changes.get("drift", [drift()])
     return {
         "status": "CompletedWithViolations",
         "subject": {"endpoint": "flight-delay", "variant": "AllTraffic", "model": None},
@@ -164,10 +165,17 @@ def report(**changes: Any) -> dict[str, Any]:
         "window": {"start": "2013-04-01T00:00:00Z", "end": "2013-04-02T00:00:00Z"},
         "revision": 0,
         "counts": {"records": 900, "rows": 950, "bad": 1, "late": 0},
-        "violations": [_violation("carrier", "baseline_drift_check")],
-        "drift": [drift()],
+        "violations": [_violation(d["feature_name"], "baseline_drift_check") for d in drifts if _is_far(d)],
+        "drift": drifts,
         **changes,
     }
+
+
+def _is_far(drift: dict[str, Any]) -> bool:
+    distance, threshold = drift.get("distance"), drift.get("threshold")
+    if not isinstance(distance, float) or not isinstance(threshold, float):
+        return False
+    return distance < threshold if drift["method"] == "ChiSquared" else distance > threshold
 
 
 def drift(**changes: Any) -> dict[str, Any]:
@@ -571,3 +579,11 @@ def test_sliding_windows_are_drawn_side_by_side(tmp_path: Path) -> None:
     starts, ends = data["windows"]["s"], data["windows"]["e"]
     assert ends[0] == starts[1] == starts[0] + hour
     assert ends[1] == starts[1] + 2 * hour
+
+
+def test_a_distance_that_the_report_does_not_call_a_violation_is_no_drift(tmp_path: Path) -> None:
+    drifts = [drift(feature_name="chance"), drift(feature_name="real")]
+    violations = [_violation("real", "baseline_drift_check")]
+    text = page(put(tmp_path, report(drift=drifts, violations=violations)))
+    assert "1 of 2 features drifted" in Elements(text).text
+    assert next(packed(text))["features"] == ["real", "chance"]

@@ -66,7 +66,7 @@ def test_report_json_has_exactly_these_keys(tmp_path):
         "monitor": "data_quality",
         "window": {"start": "2024-03-01T07:00:00Z", "end": "2024-03-01T08:00:00Z"},
         "revision": 0,
-        "counts": {"records": 10, "rows": 9, "bad": 1, "late": 0},
+        "counts": {"records": 10, "rows": 9, "bad": 1, "late": 0, "filtered": 0},
         "violations": [
             {
                 "feature_name": "age",
@@ -84,6 +84,11 @@ def test_report_json_has_exactly_these_keys(tmp_path):
                 "bins": [0.0, 1.0],
                 "baseline": [0.0, 1.0, 0.0],
                 "current": [0.0, 0.5, 0.5],
+                "effect": None,
+                "p_value": None,
+                "q_value": None,
+                "rows": 0,
+                "enough": True,
             }
         ],
     }

@@ -21,6 +21,8 @@ from schemas.decode import decode
 from schemas.frame import Frame, Subject
 from schemas.report import Report
 from schemas.times import END_OF_TIME, format_time
+from stream.choices import FilterSettings
+from stream.filtering import apply
 from stream.judge import Judge
 from stream.settings import WindowSettings, load
 from stream.watch import Watch
@@ -93,7 +95,9 @@ def frames(records: Sequence[bytes], cuts: Iterable[int] = ()) -> list[Frame]:
     return [Frame.of(SUBJECT, pa.array(records[a:b], pa.binary()), ARRIVED) for a, b in pairwise(edges)]
 
 
-def run_stages(parts: Iterable[Frame], **window: Any) -> dict[int, Report]:
+def run_stages(
+    parts: Iterable[Frame], chosen: FilterSettings | None = None, **window: Any
+) -> dict[int, Report]:
     """The last report of each window (by start) after all frames and the end of the source."""
     monitors = (DataQuality(known := baseline()),)
     settings = WindowSettings.model_validate({"size": "1h", **window})
@@ -102,7 +106,7 @@ def run_stages(parts: Iterable[Frame], **window: Any) -> dict[int, Report]:
     layout = known.layout()
     reports: dict[int, Report] = {}
     for frame in [*parts, Frame.completion(SUBJECT, END_OF_TIME)]:
-        watched = watch.observe(decode(frame, layout))
+        watched = watch.observe(apply(chosen or FilterSettings(), decode(frame, layout), layout))
         for report in judge.observe(watched.partials, watched.progress):
             assert report.finding.documents or report.revision, "a first report without its documents"
             reports[report.window.start] = report
@@ -170,7 +174,8 @@ def results(directory: Path) -> dict[str, Any]:
         for line in path.read_text().splitlines()
     ]
     found["letters"] = sorted([letter["source"][-20:], letter["line"], letter["code"]] for letter in letters)
-    alerts = [json.loads(line)["id"] for line in (directory / "alerts.jsonl").read_text().splitlines()]
+    at = directory / "alerts.jsonl"
+    alerts = [json.loads(line)["id"] for line in (at.read_text().splitlines() if at.exists() else [])]
     assert len(alerts) == len(set(alerts)), "an alert twice"
     found["alerts"] = sorted(alerts)
     found["summary"] = json.loads((directory / "summary.json").read_bytes())

@@ -161,7 +161,7 @@ def test_nothing_wrong_is_0(tmp_path, baseline, out):
     ]
     assert (out / "index.html").read_text().startswith("<!")
     assert summary(out) == {
-        "counts": {"records": 400, "rows": 400, "bad": 0, "late": 0},
+        "counts": {"records": 400, "rows": 400, "bad": 0, "late": 0, "filtered": 0},
         "bad_by_reason": {},
         "reports": {"Completed": 1},
         "problems": [],
@@ -240,7 +240,7 @@ def test_of_damaged_and_late_records_each_is_kept_with_its_reason(tmp_path, base
         good[1],
     ]
     totals = summary(out)
-    assert totals["counts"] == {"records": 26, "rows": 21, "bad": 4, "late": 1}
+    assert totals["counts"] == {"records": 26, "rows": 21, "bad": 4, "late": 1, "filtered": 0}
     assert totals["bad_by_reason"] == {"columns": 1, "json": 1, "utf8": 1, "version": 1}
     summed: Counter[str] = Counter()
     for report in reports(out):
@@ -284,7 +284,7 @@ def test_a_baseline_that_does_not_fit_is_a_failure_with_a_reason(
         f"Number of columns in current dataset: {seen}, Number of columns in baseline constraints: 3"
         in (report["violations"][0]["description"])
     )
-    assert report["counts"] == {"records": 50, "rows": 0, "bad": 50, "late": 0}
+    assert report["counts"] == {"records": 50, "rows": 0, "bad": 50, "late": 0, "filtered": 0}
     assert len(letters(out)) == 50
 
 
@@ -633,4 +633,14 @@ def test_an_endpoint_without_a_baseline_is_a_failure_that_is_said(tmp_path, base
     result = run("replay", tmp_path / "in", "-o", out, "-c", config)
     assert result.exit_code == 1
     assert "no baseline for the endpoint of 3 records" in result.stderr
-    assert summary(out)["counts"] == {"records": 403, "rows": 400, "bad": 3, "late": 0}
+    assert summary(out)["counts"] == {"records": 403, "rows": 400, "bad": 3, "late": 0, "filtered": 0}
+
+
+def test_a_baseline_may_withhold_the_values_of_single_rows(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("age,name\n" + "".join(f"{20 + i},n{i}\n" for i in range(40)))
+    for flag, told in (([], True), (["--withhold-values"], False)):
+        assert run("baseline", data, "-o", tmp_path / "baseline", *flag).exit_code == 0
+        text = (tmp_path / "baseline" / "statistics.json").read_text()
+        assert ('"sketch"' in text, '"n7"' in text) == (told, told)
+    assert '"n7"' not in (tmp_path / "baseline" / "constraints.json").read_text()

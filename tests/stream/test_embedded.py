@@ -4,13 +4,14 @@ import contextlib
 
 import pyarrow as pa
 import pyarrow.dataset
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from made import ARRIVED, HOUR, SUBJECT, T0, capture, settings_for
 from schemas.frame import Frame
 from schemas.times import END_OF_TIME
-from stream import embedded
+from stream import embedded, log
 from stream.embedded import Embedded, Outputs
 from stream.log import Log
 from stream.setup import Setups
@@ -36,6 +37,14 @@ def messages(n: int, sizes: list[int]) -> list[Frame]:
             number += 1
         made.append(Frame.of(SUBJECT, pa.array(records, pa.binary()), ARRIVED))
     return made
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_messages_are_read_at_once():
+    """So that a short log takes several readings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "AT_ONCE", 16)
+        yield
 
 
 def delivered(out) -> list[str]:

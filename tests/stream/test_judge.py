@@ -56,6 +56,11 @@ class Pipeline:
         records = [capture(T0 + int(h * HOUR), [(0.5, 40, "rome")], f"r{next(_ids)}") for h in hours]
         return self.feed(frames(records)[0], partition)
 
+    def faulty(self, *hours: float, age: str = "x") -> list[Report]:
+        """Records whose age is no number."""
+        records = [capture(T0 + int(h * HOUR), [(0.5, age, "rome")], f"r{next(_ids)}") for h in hours]
+        return self.feed(frames(records)[0])
+
     def end(self, partition: int = 0) -> list[Report]:
         return self.feed(Frame.completion(SUBJECT, END_OF_TIME), partition)
 
@@ -199,3 +204,119 @@ def test_a_future_record_is_refused_and_closes_nothing():
     assert said(pipeline.at(0.5, ahead)) == []
     assert pipeline.watches[0].reasons == {"future": 1}
     assert pipeline.watches[0].totals == Counts(2, 1, 1, 0)
+
+
+def since(reports: list[Report]) -> list[tuple[float, int, list[str]]]:
+    """(hour, revision, since when each type violation lasts) of each report."""
+    return [
+        (
+            (r.window.start - T0) / HOUR,
+            r.revision,
+            [
+                v.first_seen[11:16]
+                for v in r.finding.violations
+                if v.constraint_check_type == "data_type_check" and isinstance(v.first_seen, str)
+            ],
+        )
+        for r in reports
+    ]
+
+
+def test_a_violation_says_since_when_it_lasts_and_begins_anew_after_a_good_window():
+    """
+    hour    0      1      2      3      4      5
+    age     good   bad    bad    good   bad
+    since          01:00  01:00         04:00
+    """
+    pipeline = Pipeline()
+    reports = [*pipeline.at(0.5), *pipeline.faulty(1.5, 2.5), *pipeline.at(3.5), *pipeline.faulty(4.5)]
+    assert since(reports + pipeline.end()) == [
+        (0, 0, []),
+        (1, 0, ["01:00"]),
+        (2, 0, ["01:00"]),
+        (3, 0, []),
+        (4, 0, ["04:00"]),
+    ]
+
+
+def test_the_document_of_violations_says_it_too():
+    pipeline = Pipeline()
+    pipeline.faulty(0.5)
+    reports = pipeline.faulty(1.5) + pipeline.end()
+    for report in reports:
+        assert report.finding.documents["constraint_violations.json"] == {
+            "violations": report.finding.violations
+        }
+    assert [found for _, _, found in since(reports)] == [["00:00"], ["00:00"]]
+
+
+@pytest.mark.parametrize("gap", [3, 250])
+def test_hours_without_data_do_not_end_a_run_however_many_and_a_restart_does_not(gap):
+    pipeline = Pipeline()
+    pipeline.faulty(0.5)
+    pipeline.checkpoint()
+    pipeline.restart()
+    pipeline.faulty(gap + 0.5)
+    pipeline.checkpoint()
+    pipeline.restart()
+    (*_, last) = pipeline.end()
+    assert since([last]) == [(gap, 0, ["00:00"])]
+
+
+def test_a_revision_that_changes_since_when_a_later_violation_lasts_publishes_that_again():
+    """
+    hour    0      1      2      3
+    age     bad    good   bad    bad
+    late           bad
+    """
+    pipeline = Pipeline(retention="9h")
+    pipeline.faulty(0.5)
+    pipeline.at(1.5)
+    first = [*pipeline.faulty(2.5, 3.5), *pipeline.at(4.5)]
+    assert [found for _, _, found in since(first)][-2:] == [["02:00"], ["02:00"]]
+    again = pipeline.faulty(1.6)
+    assert since(again) == [(1, 1, ["00:00"]), (2, 1, ["00:00"]), (3, 1, ["00:00"])]
+    for report in again[1:]:
+        violations = report.finding.documents["constraint_violations.json"]["violations"]
+        assert violations == report.finding.violations
+    pipeline.checkpoint()
+    pipeline.restart()
+    assert since(pipeline.faulty(1.7)) == [(1, 2, ["00:00"])]
+
+
+def test_events_that_broke_a_rule_are_named_across_partitions():
+    pipeline = Pipeline(partitions=2)
+    for partition, names in ((0, ["b", "d"]), (1, ["a", "c", "e", "f"])):
+        records = [capture(T0 + 60_000, [(0.5, "x", "rome")], name) for name in names]
+        pipeline.feed(frames(records)[0], partition)
+    pipeline.checkpoint()
+    pipeline.restart()
+    (report,) = pipeline.end(0) + pipeline.end(1)
+    (violation,) = [v for v in report.finding.violations if v.constraint_check_type == "data_type_check"]
+    assert (violation.rows, violation.affected) == (6, 6)
+    assert violation.sample_event_ids == ["a", "b", "c", "d", "e"]
+
+
+def test_each_window_names_its_own_records():
+    """In an order that is not that of time, among good ones, and more than one row a record."""
+    pipeline = Pipeline(lateness="2h")
+    ages = {
+        "a": (1.5, "x"),
+        "b": (0.5, "x"),
+        "c": (1.6, "40"),
+        "d": (0.6, "40"),
+        "e": (1.7, "x"),
+        "f": (0.7, "x"),
+    }
+    records = [
+        capture(T0 + int(hour * HOUR), [(0.5, age, "rome"), (0.5, age, "oslo")], name)
+        for name, (hour, age) in ages.items()
+    ]
+    reports = pipeline.feed(frames(records)[0]) + pipeline.end()
+    named = {
+        r.window.start: v.sample_event_ids
+        for r in reports
+        for v in r.finding.violations
+        if v.constraint_check_type == "data_type_check"
+    }
+    assert named == {T0: ["b", "f"], T0 + HOUR: ["a", "e"]}

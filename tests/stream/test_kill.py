@@ -35,7 +35,7 @@ def undisturbed(tmp_path_factory):
 def test_an_undisturbed_run_accounts_for_every_record(undisturbed):
     _, work = undisturbed
     counts = results(work / "0" / "out")["summary"]["counts"]
-    assert counts == {"records": 600, "rows": 1188, "bad": 6, "late": 0}
+    assert counts == {"records": 600, "rows": 1188, "bad": 6, "late": 0, "filtered": 0}
 
 
 def test_sigkill_at_any_write_changes_nothing(undisturbed):

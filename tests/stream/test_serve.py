@@ -182,7 +182,13 @@ def test_the_service_killed_at_random_moments_reports_what_an_undisturbed_one_do
         service.send_signal(signal.SIGTERM)
         assert service.wait(timeout=30) == 0, (work / "log").read_text()[-2000:]
     done, undisturbed = results(tmp_path / "killed" / "out"), results(expected / "out")
-    assert undisturbed["summary"]["counts"] == {"records": 800, "rows": 1584, "bad": 8, "late": 0}
+    assert undisturbed["summary"]["counts"] == {
+        "records": 800,
+        "rows": 1584,
+        "bad": 8,
+        "late": 0,
+        "filtered": 0,
+    }
     same(done, undisturbed)
 
 
@@ -199,7 +205,7 @@ def test_a_baseline_may_be_added_between_two_starts(places):
     second.step()
     second.close()
     report = json.loads(next(out.glob("reports/**/report.json")).read_bytes())
-    assert report["counts"] == {"records": 2, "rows": 1, "bad": 1, "late": 0}
+    assert report["counts"] == {"records": 2, "rows": 1, "bad": 1, "late": 0, "filtered": 0}
 
 
 def test_restarts_do_not_invent_windows_of_old_captures(places):

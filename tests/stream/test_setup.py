@@ -3,11 +3,15 @@
 import json
 import shutil
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from msgspec import UNSET
 
 from made import settings_for
 from schemas.errors import BadBaseline
 from schemas.frame import Subject
+from schemas.rows import Rows
 from stream.settings import load
 from stream.setup import Setups, read_baseline
 
@@ -101,3 +105,33 @@ def test_files_that_do_not_belong_together_are_told(directory):
 def test_baselines_of_model_monitor_are_read(shared):
     for place in ("data/pairs/sdk-data-quality", "spec/examples/model-monitor"):
         assert read_baseline(shared / place).layout().columns
+
+
+def rows_of(ages):
+    table = pa.table({"score": pa.array([0.5] * len(ages)), "age": ages, "city": ["rome"] * len(ages)})
+    return Rows(table, np.arange(len(ages)), np.zeros(len(ages), np.int64))
+
+
+def checked(directory, ages, **checks):
+    """Checks that fire, and whether the sketch of `age` is told, in a window of these ages."""
+    settings = load(None, {"baseline": directory, "checks": checks})
+    (monitor,) = Setups(settings).monitors(Subject())
+    finding = monitor.finish(monitor.observe(rows_of(ages)))
+    fired = {v.constraint_check_type for v in finding.violations if v.feature_name == "age"}
+    (age,) = [f for f in finding.documents["statistics.json"].features if f.name == "age"]
+    return fired, age.numerical_statistics.distribution.kll.sketch is not UNSET
+
+
+def test_settings_say_when_a_difference_counts(directory):
+    far = [90] * 20
+    assert checked(directory, far) == (set(), True)  # fewer than 30
+    assert checked(directory, far, minimum_sample_size=20) == ({"baseline_drift_check"}, True)
+    assert checked(directory, far, minimum_sample_size=0, false_discovery_rate=1.0) == (
+        {"baseline_drift_check"},
+        True,
+    )
+    assert checked(directory, far, minimum_sample_size=20, false_discovery_rate=0.0)[0] == set()
+
+
+def test_settings_keep_values_of_single_rows_to_themselves(directory):
+    assert checked(directory, [30] * 5, withhold_values=True)[1] is False
