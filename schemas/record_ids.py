@@ -3,6 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 DIGITS = 56  # of a sequence number, as AWS writes them
 
 
@@ -19,3 +22,16 @@ def sequence_texts(identity: str, sequences: Iterable[int]) -> list[str]:
     digest = int.from_bytes(hashlib.sha256(identity.encode()).digest())
     head = f"49{digest % 10**width:0{width}d}"
     return [f"{head}{sequence:019d}" for sequence in sequences]
+
+
+def document_ids(identity: str, sequence: NDArray[np.int64]) -> list[str]:
+    """Ids of documents: the sequence number and, behind a dot, the place among those that share it.
+
+    `sequence` ascends, shape (records,).
+
+    >>> [text[-4:] for text in document_ids("a stream", np.array([7, 8, 8]))]
+    ['07.0', '08.0', '08.1']
+    """
+    place = np.arange(len(sequence)) - np.searchsorted(sequence, sequence)
+    texts = sequence_texts(identity, sequence.tolist())
+    return [f"{text}.{sub}" for text, sub in zip(texts, place.tolist(), strict=True)]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 
@@ -21,6 +23,12 @@ def split(*bounds: tuple[NDArray[np.int64], int]) -> Iterator[slice]:
         stop = max(min(ends), start + 1)
         yield slice(start, stop)
         start = stop
+
+
+def sizes(data: pa.BinaryArray) -> NDArray[np.int64]:
+    """Bytes of each record, shape (records,)."""
+    lengths: NDArray[np.int64] = pc.binary_length(data).to_numpy().astype(np.int64)
+    return lengths
 
 
 def base64_sizes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

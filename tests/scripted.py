@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +24,7 @@ Answer = Reply | str | threading.Event | Callable[[Request], Reply]
 
 class Scripted:
     """Gives one answer a request, the last for ever: a reply, a function that makes one, `reset` to cut the
-    connection, or an event to wait for before an empty answer."""
+    connection, `drip` for a byte now and then, or an event to wait for before an empty answer."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers, self.requests = list(answers), list[Request]()
@@ -58,6 +59,11 @@ class Scripted:
                     self.close_connection = True
                     self.connection.close()
                     return
+                if answer == "drip":
+                    self.reply(200, {"Content-Length": "1000"}, b"{")
+                    for _ in range(200):
+                        time.sleep(0.01)
+                        self.wfile.write(b" ")
                 if isinstance(answer, threading.Event):
                     answer.wait(30)
                     answer = (200, {}, b"")
@@ -67,13 +73,14 @@ class Scripted:
 
             def reply(self, status: int, headers: Mapping[str, str | None], body: bytes) -> None:
                 defaults = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+                if headers.get("Content-Length", "") is None:
+                    defaults["Connection"] = "close"
                 self.send_response(status)
                 for name, value in {**defaults, **headers}.items():
                     if value is not None:
                         self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
-                self.close_connection = self.close_connection or headers.get("Content-Length", "") is None
 
             def log_message(self, *args: Any) -> None:
                 pass
