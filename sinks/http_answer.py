@@ -12,6 +12,8 @@ import urllib3
 from msgspec import Struct
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
+from sinks.refused import Refused
+
 LARGEST = 1 << 20  # bytes of a body
 TIMEOUT = 180.0  # seconds until an answer is complete
 
@@ -25,14 +27,6 @@ class Answer(Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-class Refused(Struct, frozen=True):
-    """The records are not taken. `final`: they never will be."""
-
-    code: str
-    message: str
-    final: bool = False
 
 
 class _Form(Struct, rename="camel"):

@@ -16,8 +16,9 @@ from schemas.failed import Failed
 from schemas.record_ids import document_ids
 from schemas.records import Records
 from schemas.times import now as wall_clock
-from sinks.http_answer import TIMEOUT, Poster, Refused, judge
+from sinks.http_answer import TIMEOUT, Poster, judge
 from sinks.http_request import Endpoint, body, fits, headers, request_id, requests
+from sinks.refused import Refused
 
 log = logging.getLogger(__name__)
 

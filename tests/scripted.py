@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,7 +15,7 @@ from typing import Any
 class Request:
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
 
@@ -51,7 +52,7 @@ class Scripted:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                request = Request(self.command, self.path, dict(self.headers), body)
+                request = Request(self.command, self.path, self.headers, body)
                 answer = script.next(request)
                 if answer == "reset":
                     linger = struct.pack("ii", 1, 0)  # close with a reset
@@ -64,6 +65,8 @@ class Scripted:
                     for _ in range(200):
                         time.sleep(0.01)
                         self.wfile.write(b" ")
+                    self.close_connection = True
+                    return
                 if isinstance(answer, threading.Event):
                     answer.wait(30)
                     answer = (200, {}, b"")
