@@ -124,7 +124,7 @@ class HttpEndpoint:
                 message,
                 attempts,
                 ended,
-                {"subsequenceNumber": 0, "dataId": ids[row]},
+                {"subsequenceNumber": int(ids[row].rpartition(".")[2]), "dataId": ids[row]},
             )
             for row in rows.tolist()
         ]

@@ -17,6 +17,7 @@ CODE = "Decompression failed."
 LIMIT = 64 << 20  # bytes of one record, unpacked: gzip packs up to a thousand into one
 BATCH_LIMIT = 512 << 20  # of all records handed over at once
 
+_PIECE = 16 << 10  # zlib copies what is left behind a member: a record may have thousands
 _GZIP = 16 + zlib.MAX_WBITS  # with gzip's header and checksum around the data
 
 
@@ -64,17 +65,19 @@ def gunzip(packed: bytes, limit: int = LIMIT) -> bytes:
 
 
 def _members(packed: bytes, limit: int) -> Iterator[bytes]:
-    if not packed:
-        raise ValueError("the record is empty, not gzip data")
-    while packed := packed.lstrip(b"\0"):  # padding between or behind members
-        member = zlib.decompressobj(_GZIP)
-        try:
-            yield member.decompress(packed, limit + 1)
-        except zlib.error as error:
-            raise ValueError("the record is not gzip data, or damaged") from error
-        if not member.eof and not member.unconsumed_tail:
-            raise ValueError("the gzip data is cut off")
-        packed = member.unused_data if member.eof else b""
+    member, seen = None, False
+    for at in range(0, len(packed), _PIECE):
+        rest = packed[at : at + _PIECE]
+        while rest := rest if member else rest.lstrip(b"\0"):  # padding between or behind members
+            member, seen = member or zlib.decompressobj(_GZIP), True
+            try:
+                yield member.decompress(rest, limit + 1)
+            except zlib.error as error:
+                raise ValueError("the record is not gzip data, or damaged") from error
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+            member = None if member.eof else member
+    if member or not seen:
+        raise ValueError("the gzip data is cut off" if seen else "the record is empty, not gzip data")
 
 
 def messages(content: bytes) -> bytes:

@@ -15,13 +15,13 @@ import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas.failed import Failed
+from schemas.failed import ErrorOutputType, Failed
 from schemas.record_ids import sequence_texts
 from schemas.records import Records
 from schemas.times import now as wall_clock
 from stream.transforms.deaggregate import deaggregate
 from stream.transforms.decompress import CODE, decompress
-from stream.transforms.lambda_ import Called, Caller, Function, Invoke
+from stream.transforms.lambda_ import Caller, Function, Invoke
 from stream.transforms.lambda_event import Dropped, Fault, Ok, Sent, Stream
 from stream.transforms.processors import Document, delimiter, enabled
 
@@ -58,69 +58,76 @@ def transform(
     Safe to repeat as far as the function is. Hand over a few MiB at a time: unpacked records take memory.
     """
     steps = enabled(processing)
-    data, origin = put.data, np.arange(len(put))
-    failed: list[Failed] = []
-    dropped = 0
+    going = Transformed(put, np.arange(len(put)), None, [], 0)
     if "Decompression" in steps:
-        extract = steps.get("CloudWatchLogProcessing", {}).get("DataMessageExtraction", "").lower() == "true"
-        data, reasons = decompress(data, extract)
-        failed = [
-            _failed(put, row, "decompression-failed", Fault(CODE, reason), 1, now())
-            for row, reason in reasons.items()
-        ]
-        origin = np.delete(origin, [*reasons])
-        data = data.take(pa.array(origin))
+        given = steps.get("CloudWatchLogProcessing", {}).get("DataMessageExtraction", "")
+        going = _unpacked(put, going, given.lower() == "true", now)
     if "RecordDeAggregation" in steps:
-        before = len(data)
-        data, parent = deaggregate(data, delimiter(steps["RecordDeAggregation"]))
-        dropped += before - len(np.unique(parent))
-        origin = origin[parent]
-    keys = None
+        going = _apart(put, going, delimiter(steps["RecordDeAggregation"]))
     if "Lambda" in steps:
         assert invoke is not None, "a Lambda processor needs a way to call its function"
-        caller = Caller(Function.of(steps["Lambda"]), invoke, sleep, now, new_id)
-        data, origin, keys, faults, gone = _through_lambda(put, data, origin, stream, caller)
-        failed += faults
-        dropped += gone
-    return Transformed(
-        Records(data, put.arrived[origin], put.sequence[origin]), origin, keys, failed, dropped
-    )
+        going = _called(put, going, stream, Caller(Function.of(steps["Lambda"]), invoke, sleep, now, new_id))
+    return going
 
 
-def _through_lambda(
-    put: Records, data: pa.BinaryArray, origin: Rows, stream: Stream, caller: Caller
-) -> tuple[pa.BinaryArray, Rows, list[Mapping[str, Any]] | None, list[Failed], int]:
-    called = caller.call(stream, list(_sent(put, data, origin, stream)))
+def _unpacked(put: Records, going: Transformed, extract: bool, now: Callable[[], int]) -> Transformed:
+    data, reasons = decompress(going.records.data, extract)
+    faults = [
+        _failed(put, row, "decompression-failed", Fault(CODE, reason), 1, now(), {})
+        for row, reason in reasons.items()
+    ]
+    origin = np.delete(going.origin, [*reasons])
+    return Transformed(_of(put, data.take(pa.array(origin)), origin), origin, None, faults, 0)
+
+
+def _apart(put: Records, going: Transformed, delimiter: bytes | None) -> Transformed:
+    data, parent = deaggregate(going.records.data, delimiter)
+    origin = going.origin[parent]
+    empty = len(going.records) - len(np.unique(parent))
+    return Transformed(_of(put, data, origin), origin, None, going.failed, going.dropped + empty)
+
+
+def _called(put: Records, going: Transformed, stream: Stream, caller: Caller) -> Transformed:
+    called = caller.call(stream, list(_sent(going, stream)))
     results = [(result, batch) for batch in called for result in batch.results]
-    passed = [(row, result) for row, (result, _) in enumerate(results) if isinstance(result, Ok)]
-    failed = [
-        _of_lambda(put, int(origin[row]), result, batch, caller.function.arn)
-        for row, (result, batch) in enumerate(results)
+    more = {"lambdaARN": caller.function.arn}
+    faults = [
+        _failed(put, row, "processing-failed", result, batch.attempts, batch.ended, more)
+        for row, (result, batch) in zip(going.origin.tolist(), results, strict=True)
         if isinstance(result, Fault)
     ]
-    gone = sum(isinstance(result, Dropped) for result, _ in results)
+    passed = [(row, result) for row, (result, _) in enumerate(results) if isinstance(result, Ok)]
     keys = [result.keys or {} for _, result in passed]
-    changed = pa.array([result.data for _, result in passed], pa.binary())
-    rows = np.array([row for row, _ in passed], np.int64)
-    return changed, origin[rows], keys if any(keys) else None, failed, gone
+    data = pa.array([result.data for _, result in passed], pa.binary())
+    origin = going.origin[np.array([row for row, _ in passed], np.int64)]
+    dropped = going.dropped + sum(isinstance(result, Dropped) for result, _ in results)
+    records = _of(put, data, origin)
+    return Transformed(records, origin, keys if any(keys) else None, going.failed + faults, dropped)
 
 
-def _sent(put: Records, data: pa.BinaryArray, origin: Rows, stream: Stream) -> Iterator[Sent]:
+def _of(put: Records, data: pa.BinaryArray, origin: Rows) -> Records:
+    """`data` as records that came when, and have the numbers of, those that they were made from."""
+    return Records(data, put.arrived[origin], put.sequence[origin])
+
+
+def _sent(going: Transformed, stream: Stream) -> Iterator[Sent]:
     """The records as an event has them; the id ends in the place among the sub-records of one record."""
-    sequence = put.sequence[origin]
-    place = np.arange(len(origin)) - np.searchsorted(origin, origin)
-    ids = sequence_texts(stream.identity, sequence.tolist())
-    each = zip(ids, place.tolist(), put.arrived[origin].tolist(), sequence.tolist(), data, strict=True)
-    for digits, sub, arrived, number, value in each:
-        yield Sent(f"{digits}{sub:06d}", arrived, number, value.as_py())
-
-
-def _of_lambda(put: Records, row: int, fault: Fault, called: Called, arn: str) -> Failed:
-    return _failed(put, row, "processing-failed", fault, called.attempts, called.ended, {"lambdaARN": arn})
+    records = going.records
+    place = np.arange(len(records)) - np.searchsorted(going.origin, going.origin)
+    numbers, arrived = records.sequence.tolist(), records.arrived.tolist()
+    ids = sequence_texts(stream.identity, numbers)
+    for row, value in enumerate(records.data):
+        yield Sent(f"{ids[row]}{place[row]:06d}", arrived[row], numbers[row], value.as_py())
 
 
 def _failed(
-    put: Records, row: int, kind: Any, fault: Fault, attempts: int, ended: int, more: Mapping[str, Any] = {}
+    put: Records,
+    row: int,
+    kind: ErrorOutputType,
+    fault: Fault,
+    attempts: int,
+    ended: int,
+    more: Mapping[str, Any],
 ) -> Failed:
     raw, arrived, sequence = put.data[row].as_py(), int(put.arrived[row]), int(put.sequence[row])
     return Failed(kind, raw, arrived, sequence, fault.code, fault.message, attempts, ended, more)

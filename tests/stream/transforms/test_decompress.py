@@ -51,6 +51,7 @@ def test_the_documented_record_gives_the_documented_lines(shared):
     [
         (b"not gzip", "not gzip data"),
         (b"", "empty"),
+        (b"\0\0", "empty"),
         (gzip.compress(b"x" * 1000)[:-9], "cut off"),
         (gzip.compress(b"x" * 1000)[:-8] + b"12345678", "damaged"),
         (gzip.compress(envelope("a")) + b"rubbish", "not gzip data"),
@@ -77,6 +78,12 @@ def test_many_records_that_unpack_to_much_fail_where_memory_would_run_out():
     large = gzip.compress(bytes(400))
     data, reasons = unpacked(large, large, large, gzip.compress(b"small"), extract=False, batch_limit=1000)
     assert (list(map(len, data)), [*reasons]) == ([400, 400, 0, 5], [2])
+
+
+def test_members_of_any_number_and_size_are_read_whole():
+    texts = [envelope(str(n) * (n % 7) * 1000) for n in range(200)]
+    packed = b"\0".join(gzip.compress(text, n % 10) for n, text in enumerate(texts)) + b"\0\0"
+    assert gunzip(packed) == b"".join(texts)
 
 
 def test_a_limit_counts_over_all_members():
