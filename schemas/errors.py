@@ -8,6 +8,7 @@
   x BadFrame       a message that starts like a frame is not one: keep it aside, go on
   x StateError     the output directory belongs to another run or process: stop
   x SinkBusy       these rows may be stored later: retry, do not commit
+  x InvokeFailed   a function that transforms records gave no answer: try again, then fail its records
 """
 
 
@@ -51,3 +52,11 @@ class BadRecord(PipelineError):
         super().__init__(message)
         self.code = code
         self.width = width
+
+
+class InvokeFailed(PipelineError):
+    """A function was not reached, took too long, or raised; `code` is the error code of its records."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,9 +1,12 @@
 """Fixtures that tests of several folders share."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from scripted import Scripted
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -17,3 +20,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no folder `shared` beside the repository: real captures and AWS output are not here")
     return SHARED
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Scripted]]:
+    """Starts HTTP servers that play back the answers they are given; they end with the test."""
+    started: list[Scripted] = []
+
+    def start(*answers) -> Scripted:
+        started.append(Scripted(*answers))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()

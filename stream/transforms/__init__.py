@@ -1,0 +1,1 @@
+"""What a delivery stream does to its records before they are delivered."""
