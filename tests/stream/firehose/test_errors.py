@@ -41,8 +41,8 @@ CASES = [
     (
         "AmazonOpenSearchService-failed",
         {"esTypeName": "", "esIndexName": "alerts", "esDocumentId": f"{NUMBER}.0"},
-        "attemptsMade arrivalTimestamp errorCode errorMessage attemptEndingTimestamp esDocumentId esIndexName "
-        "esTypeName rawData",
+        "attemptsMade arrivalTimestamp errorCode errorMessage attemptEndingTimestamp esDocumentId "
+        "esIndexName esTypeName rawData",
     ),
     (
         "http-endpoint-failed",
