@@ -38,7 +38,7 @@ def table(data: pa.BinaryArray, shape: Shape) -> pa.Table | None:
         text = _joined(data, shape)
         found = _read(text, pa.schema(list(zip(shape.keys, types, strict=True))))
         columns = [
-            _column(found[key].combine_chunks(), field.type)
+            _column(found[key].combine_chunks(), field.type, shape.rules.forms)
             for key, field in zip(shape.keys, shape.schema, strict=True)
         ]
     except (_Odd, pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -114,34 +114,36 @@ def _read(text: pa.Buffer, schema: pa.Schema) -> pa.Table:
     )
 
 
-def _column(found: pa.Array, type: pa.DataType) -> pa.Array:
+def _column(found: pa.Array, type: pa.DataType, forms: frozenset[str]) -> pa.Array:
     if pa.types.is_timestamp(type):
-        return _timestamps(found).cast(type)
+        texts = pa.types.is_string(found.type)
+        return (_from_texts(found, forms) if texts else _from_numbers(found, forms)).cast(type)
     if pa.types.is_date(type):
-        return _all(found, _DAY).cast(type)
+        if not _all(found, _DAY):
+            raise _Odd
+        return found.cast(type)
     return found if found.type == type else found.cast(type)
 
 
-def _all(texts: pa.StringArray, form: str) -> pa.StringArray:
-    if not pc.all(pc.match_substring_regex(texts, form), min_count=0).as_py():
-        raise _Odd
-    return texts
+def _all(texts: pa.StringArray, form: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(texts, form), min_count=0).as_py())
 
 
-def _timestamps(found: pa.Array) -> pa.Array:
-    """Milliseconds since the epoch of texts or numbers."""
-    if pa.types.is_string(found.type):
-        return _from_texts(found)
+def _from_numbers(found: pa.Array, forms: frozenset[str]) -> pa.Array:
+    """Milliseconds since the epoch; a fraction of a millisecond is rounded to even."""
     values = found.fill_null(0).to_numpy(zero_copy_only=False)
-    if not (np.abs(values) < _MILLIS).all():
+    millis = forms == {"millis"} and pa.types.is_integer(found.type)
+    if not (millis or "number" in forms) or not (np.abs(values) < _MILLIS).all():
         raise _Odd
-    scaled = np.where(np.abs(values) < _SECONDS, values * 1_000, values)
+    scaled = values if millis else np.where(np.abs(values) < _SECONDS, values * 1_000, values)
     return pa.array(np.rint(scaled).astype(np.int64), mask=found.is_null().to_numpy(zero_copy_only=False))
 
 
-def _from_texts(texts: pa.StringArray) -> pa.Array:
-    iso = pc.all(pc.match_substring_regex(texts, _ISO), min_count=0).as_py()
-    _all(texts, _ISO if iso else _SQL)
+def _from_texts(texts: pa.StringArray, forms: frozenset[str]) -> pa.Array:
+    """Milliseconds since the epoch; digits behind them are cut off."""
+    iso, sql = "iso" in forms and _all(texts, _ISO), "sql" in forms and _all(texts, _SQL)
+    if not iso and not sql and texts.null_count < len(texts):
+        raise _Odd
     seconds = pc.utf8_slice_codeunits(texts, 0, 19).cast(pa.timestamp("s")).cast(pa.int64())
     fraction = pc.utf8_rtrim(pc.utf8_slice_codeunits(texts, 20, 23), "Z")
     return pc.add(pc.multiply(seconds, 1_000), pc.utf8_rpad(fraction, 3, "0").cast(pa.int64()))

@@ -41,6 +41,7 @@ def _openx(schema: pa.Schema, options: Mapping[str, Any]) -> Shape:
         map_key=fold,
         timestamp=times.openx,
         numbers=times.from_number,
+        forms=frozenset({"iso", "sql", "number"}),
     )
     names = options.get("ColumnToJsonKeyMappings") or {}
     mapped = {column.lower(): key for column, key in names.items()}
@@ -59,6 +60,7 @@ def _hive(schema: pa.Schema, options: Mapping[str, Any]) -> Shape:
         map_key=str,
         timestamp=timestamp,
         numbers=lambda number: timestamp(str(number)),
+        forms=frozenset({"millis"} & set(formats)) if formats else frozenset({"sql"}),
     )
     return _shape(schema, {}, rules, True, False)
 

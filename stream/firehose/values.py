@@ -36,8 +36,9 @@ class Rules(Struct, frozen=True):
 
     `lenient` (OpenX): texts are read as numbers and Booleans, values of any kind are written as text where
     one is wanted, a lone value is a list of one, and a list is a struct by position. `key` is what a JSON key
-    is compared as; `map_key` what becomes of one in a map; `timestamp` reads texts, in ms since the epoch;
-    `numbers` says whether JSON numbers are timestamps too.
+    is compared as; `map_key` what becomes of one in a map; `timestamp` reads texts, in ms since the epoch,
+    and `numbers` JSON numbers; `forms` names those ways of writing a time (`iso`, `sql`, `number`, `millis`)
+    that whole runs of records are read in.
     """
 
     lenient: bool
@@ -45,6 +46,7 @@ class Rules(Struct, frozen=True):
     map_key: Callable[[str], str]
     timestamp: Callable[[str], int]
     numbers: Callable[[float], int]
+    forms: frozenset[str]
 
 
 def text(value: Any, key: Callable[[str], str] = str) -> str:
