@@ -66,9 +66,7 @@ def _compiled(query: str) -> Any:
             "partition keys from a query need the jq package: pip install 'streamgauge[partitioning]'"
         ) from error
     try:
-        jq.compile(
-            query
-        )  # alone first: what does not stand by itself must not be completed by what is around it
+        jq.compile(query)  # it must stand by itself, and not be made whole by what is put around it
         return jq.compile(f"{_GUARD} try [\n{query}\n] catch tostring")
     except ValueError as error:
         raise ConfigError(f"the jq query {query!r} cannot be compiled: {error}") from error
