@@ -13,7 +13,7 @@ from stream.firehose.columnar import Format
 from stream.firehose.shape import Shape
 
 NOT_FOUND = "DataFormatConversion.EntityNotFound"
-_RUN = 16_384  # records that are read at once: so many are read again when there is an odd one among them
+_RUN = 4_096  # records that are read at once: so many are read again when there is an odd one among them
 _FEW = 128  # records of which it is no use to look for those that are not odd
 
 
@@ -96,9 +96,15 @@ def _parts(data: pa.BinaryArray, start: int, stop: int, shape: Shape) -> Iterato
     part = data[start:stop]
     if (table := fast.table(part, shape)) is not None:
         yield start, Converted(table, {})
-    elif stop - start <= _FEW:
+    elif stop - start <= _FEW or _odd_throughout(part, shape):
         yield start, Converted(*careful.table(part, shape))
     else:
         middle = (start + stop) // 2
         yield from _parts(data, start, middle, shape)
         yield from _parts(data, middle, stop, shape)
+
+
+def _odd_throughout(data: pa.BinaryArray, shape: Shape) -> bool:
+    """Whether halving would only lose time: the records at both ends of a long run are odd already."""
+    ends = (data[:_FEW], data[len(data) - _FEW :])
+    return len(data) > 8 * _FEW and all(fast.table(end, shape) is None for end in ends)
