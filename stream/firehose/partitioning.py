@@ -1,5 +1,6 @@
 """Dynamic partitioning: each record to the prefix that its partition keys make."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ EXTRACTION = "DynamicPartitioning.MetadataExtractionFailed"
 TOO_MANY = "DynamicPartitioning.ActivePartitionsLimitExceeded"
 ACTIVE = 500  # partitions between a record's coming and its delivery, by default
 _LONGEST = 512  # characters of an evaluated prefix
+_LONGEST_BYTES = 700  # of a key's 1024 bytes in S3; stream, version, time, UUID and extension take the others
 
 
 class Problem(Struct, frozen=True):
@@ -91,9 +93,17 @@ def _bound(prefix: Parts, wanted: Sequence[tuple[str, str]], values: Sequence[st
     for (space, name), value in zip(wanted, values, strict=True):
         named[space][name] = str(value)
     bound = expressions.bound(prefix, named[QUERY], named[LAMBDA])
-    literal = "".join(part for part in bound if isinstance(part, str))
-    if len(literal) > _LONGEST:
-        return f"the prefix is longer than {_LONGEST} characters with these partition keys"
-    if not literal.isascii() and any("\ud800" <= character <= "\udfff" for character in literal):
+    return _refused("".join(part for part in bound if isinstance(part, str))) or bound
+
+
+def _refused(prefix: str) -> str | None:
+    """Why no key may begin like this: one that S3 would not take must not cost all records of its object."""
+    try:
+        nbytes = len(prefix.encode())
+    except UnicodeEncodeError:
         return "a partition key is not text"
-    return bound
+    if len(prefix) > _LONGEST or nbytes > _LONGEST_BYTES:
+        return f"the prefix is longer than {_LONGEST} characters or {_LONGEST_BYTES} bytes with these keys"
+    if any(unicodedata.category(character) == "Cc" for character in prefix):
+        return "a partition key holds control characters"
+    return None

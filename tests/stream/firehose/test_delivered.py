@@ -203,7 +203,7 @@ def test_a_body_is_its_records_one_after_the_other(data, delimited):
 
 
 @pytest.mark.parametrize(
-    "trick", ["../../../out", "/etc", "..", "a\0b", "x" * 400, "!{timestamp:yyyy}", "%2E%2E", "."]
+    "trick", ["../../../out", "/etc", "..", "~", "x" * 400, "!{timestamp:yyyy}", "%2E%2E", "."]
 )
 def test_no_partition_key_leaves_the_bucket_on_a_disk(tmp_path, trick):
     found = made(records(json.dumps({"model": trick}).encode()), PARTITIONED)
