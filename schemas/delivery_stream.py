@@ -33,7 +33,7 @@ class Encryption(Struct, frozen=True):
 
 class DeliveryStream(Struct, frozen=True):
     """`destination` has the members of the API's `<kind>DestinationConfiguration`, defaults filled in; it may
-    hold secrets. `source` is the API's source configuration, if there is one. Times are in ms since the epoch.
+    hold secrets. `source` is the API's source configuration, if there is one. Times are ms since the epoch.
     """
 
     name: str

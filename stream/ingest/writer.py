@@ -6,7 +6,6 @@ requests gather, and the next takes them all; so its cost is shared by as many a
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import groupby
