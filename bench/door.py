@@ -141,8 +141,12 @@ def main(seconds: float = 10, connections: int = 8, signed: bool = False) -> Non
     stored, busy = mine.recv()
     process.join()
     accepted = len(latencies) * RECORDS
-    print(f"{platform.machine()}, Python {platform.python_version()}, {connections} connections, signed: {signed}")
-    print(f"accepted and durable  {accepted / wall:,.0f} records/s ({accepted * SIZE / wall / 2**20:.0f} MiB/s)")
+    print(
+        f"{platform.machine()}, Python {platform.python_version()}, {connections} connections, signed: {signed}"
+    )
+    print(
+        f"accepted and durable  {accepted / wall:,.0f} records/s ({accepted * SIZE / wall / 2**20:.0f} MiB/s)"
+    )
     print(f"latency of a batch    p50 {1e3 * latencies[len(latencies) // 2]:.1f} ms, ", end="")
     print(f"p99 {1e3 * latencies[int(len(latencies) * 0.99)]:.1f} ms")
     print(f"server core           {busy / (wall + 1):.0%} busy, delivery's reading included")

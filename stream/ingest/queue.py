@@ -40,7 +40,11 @@ class Queue:
     def __init__(self, path: Path, max_waiting_bytes: int = 10 * 2**30) -> None:
         self._lock_file = _lock(path)
         self._max = max_waiting_bytes
-        db = store.prepare(path)
+        try:
+            db = store.prepare(path)
+        except StateError:
+            self._lock_file.close()
+            raise
         self._reader = store.reading(path)
         self._reading = Lock()
         self._streams = store.definitions(db)

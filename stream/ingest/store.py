@@ -44,21 +44,28 @@ def prepare(path: Path) -> Connection:
     """The connection that writes; makes the file when there is none. Raises StateError."""
     try:
         db = _connect(path)
-        db.execute(f"PRAGMA page_size = {_PAGE}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            db.close()
-            raise StateError(f"{path}: written by another version of streamgauge")
-        with transaction(db):
-            for statement in _TABLES.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {_VERSION}")
     except sqlite3.Error as error:
         raise StateError(f"{path}: {error}") from error
+    try:
+        _set_up(db)
+    except sqlite3.Error as error:
+        db.close()
+        raise StateError(f"{path}: {error}") from error
     return db
+
+
+def _set_up(db: Connection) -> None:
+    db.execute(f"PRAGMA page_size = {_PAGE}")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, _VERSION):
+        raise sqlite3.DatabaseError("written by another version of streamgauge")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+    with transaction(db):
+        for statement in _TABLES.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def reading(path: Path) -> Connection:
