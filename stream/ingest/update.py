@@ -55,12 +55,9 @@ def _given(stream: DeliveryStream, request: Config) -> Config:
 
 def _check_change(stream: DeliveryStream, given: Config) -> None:
     """Some things stay as they were created."""
-    now, then = given.get("S3BackupMode"), stream.destination["S3BackupMode"]
-    if now not in (None, then):
-        if stream.kind == "ExtendedS3" and then == "Enabled":
+    if stream.kind == "ExtendedS3" and stream.destination["S3BackupMode"] == "Enabled":
+        if given.get("S3BackupMode") == "Disabled":
             raise invalid("S3BackupMode cannot be disabled any more.")
-        if stream.kind == "Amazonopensearchservice":
-            raise invalid("S3BackupMode of an OpenSearch destination cannot be changed.")
     before = stream.destination.get("DynamicPartitioningConfiguration", {}).get("Enabled", False)
     if given.get("DynamicPartitioningConfiguration", {}).get("Enabled", before) != before:
         raise invalid("Dynamic partitioning is enabled when a stream is created, or not at all.")
