@@ -141,9 +141,7 @@ def main(seconds: float = 10, connections: int = 8, signed: bool = False) -> Non
     stored, busy = mine.recv()
     process.join()
     accepted = len(latencies) * RECORDS
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}, {connections} connections, signed: {signed}"
-    )
+    print(f"{platform.machine()}, Python {platform.python_version()}, {connections=}, {signed=}")
     print(
         f"accepted and durable  {accepted / wall:,.0f} records/s ({accepted * SIZE / wall / 2**20:.0f} MiB/s)"
     )

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 8 * 2**20  # the largest batch takes about 5.6 MB
 _MAX_BODIES = 256 * 2**20  # of all requests under way
 _CHUNK = 2**20
+_LINGER = 3.0  # seconds in which a client that was answered early may send the rest, to hear the answer
 
 Answering = Callable[[Request, str], Awaitable[Answer]]
 
@@ -39,6 +40,7 @@ class Requests:
             self._handle,
             keepalive_timeout=self._timeout,
             read_bufsize=_CHUNK,
+            lingering_time=min(self._timeout, _LINGER),
             auto_decompress=False,
             access_log=None,
         )

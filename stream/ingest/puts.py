@@ -165,7 +165,7 @@ async def _read(operation: str, body: bytes) -> Put:
 def _quick_record(body: bytes) -> Put | None:
     try:
         put = _record.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except requests.NO_JSON:
         return None
     fits = _NAME.fullmatch(put.DeliveryStreamName) and len(put.Record.Data) <= MAX_RECORD
     return (put.DeliveryStreamName, [put.Record.Data]) if fits else None
@@ -174,7 +174,7 @@ def _quick_record(body: bytes) -> Put | None:
 def _quick_batch(body: bytes) -> Put | None:
     try:
         put = _batch.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except requests.NO_JSON:
         return None
     if not (_NAME.fullmatch(put.DeliveryStreamName) and 1 <= len(put.Records) <= MAX_RECORDS):
         return None

@@ -9,6 +9,9 @@ from stream.ingest.faults import unreadable
 from stream.ingest.model import input_of
 from stream.ingest.validate import validate
 
+# What the decoder raises: ValueError where text is not UTF-8, RecursionError where it is nested too deep.
+NO_JSON = (msgspec.DecodeError, ValueError, RecursionError)
+
 _LARGE = 2**18  # bytes; more is looked through beside the event loop
 
 
@@ -22,6 +25,6 @@ async def read(operation: str, body: bytes) -> dict[str, Any]:
 def _read(operation: str, body: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NO_JSON as error:
         raise unreadable(f"the request is not JSON: {error}") from error
     return validate(input_of(operation), document)
