@@ -8,8 +8,6 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Any
 
-from aiohttp.web_runner import ServerRunner, TCPSite
-
 from schemas.errors import ConfigError
 from stream.ingest.api import Api
 from stream.ingest.http import Requests
@@ -19,7 +17,9 @@ from stream.settings import FirehoseSettings
 
 log = logging.getLogger(__name__)
 
-_SHUTDOWN = 10.0  # seconds that requests under way have to be answered
+_SETTLE = 0.02  # seconds
+_DRAIN = 10.0  # seconds that requests under way have to be answered
+_SHUTDOWN = 1.0  # seconds that connections have afterwards
 
 
 def wall_clock() -> int:
@@ -43,30 +43,40 @@ class Door:
         self.metrics = metrics or Metrics()
         self._settings = settings
         self._api = Api(settings, queue, clock, self.metrics)
-        self._runner: ServerRunner | None = None
+        self._listening: asyncio.Server | None = None
         self.port = settings.port
 
     async def start(self) -> None:
         """Listen; `port` is then the one that was taken. Raises ConfigError when it cannot be had."""
         await self._api.registry.sweep()
-        requests = Requests(self._api.answer, self._settings.request_timeout.total_seconds())
-        self._runner = ServerRunner(requests.server(), shutdown_timeout=_SHUTDOWN)
-        await self._runner.setup()
-        host = self._settings.host
+        self._requests = Requests(self._api.answer, self._settings.request_timeout.total_seconds())
+        self._server = self._requests.server()
+        host, port = self._settings.host, self._settings.port
         try:
-            await TCPSite(self._runner, host, self._settings.port, backlog=1_024).start()
+            listening = await asyncio.get_running_loop().create_server(
+                self._server, host, port, backlog=1_024
+            )
         except OSError as error:
-            await self.stop()
-            raise ConfigError(f"firehose: cannot listen at {host}:{self._settings.port}: {error}") from error
-        self.port = self._runner.addresses[0][1]
+            raise ConfigError(f"firehose: cannot listen at {host}:{port}: {error}") from error
+        self._listening = listening
+        self.port = listening.sockets[0].getsockname()[1]
         log.info("door opened", extra={"host": host, "port": self.port})
 
     async def stop(self) -> None:
         """Answer what is under way, then let go of the port."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-            log.info("door closed")
+        if self._listening is None:
+            return
+        # What was accepted last is set up before the listener is closed: asyncio forgets it otherwise, and
+        # its client waits in vain.
+        for socket in self._listening.sockets:
+            asyncio.get_running_loop().remove_reader(socket.fileno())
+        await asyncio.sleep(_SETTLE)
+        self._listening.close()
+        await self._requests.drain(_DRAIN)
+        self._server.pre_shutdown()
+        await self._server.shutdown(_SHUTDOWN)
+        self._listening = None
+        log.info("door closed")
 
 
 class DoorThread:

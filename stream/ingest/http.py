@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 8 * 2**20  # the largest batch takes about 5.6 MB
 _MAX_BODIES = 256 * 2**20  # of all requests under way
 _CHUNK = 2**20
+_SETTLE = 0.02  # seconds
 _LINGER = 3.0  # seconds in which a client that was answered early may send the rest, to hear the answer
 
 Answering = Callable[[Request, str], Awaitable[Answer]]
@@ -33,6 +34,8 @@ class Requests:
         self._answering = answering
         self._timeout = timeout
         self._bodies = 0
+        self._under_way = 0
+        self._closing = False
 
     def server(self) -> Server:
         """What a listening socket is served by."""
@@ -45,7 +48,28 @@ class Requests:
             access_log=None,
         )
 
+    async def drain(self, seconds: float) -> None:
+        """Answer the requests under way, and let their connections end with that.
+
+        The server itself drops what still comes of a request once it is told to close.
+        """
+        self._closing = True
+        until = asyncio.get_running_loop().time() + seconds
+        while self._under_way and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(_SETTLE)
+
     async def _handle(self, incoming: BaseRequest) -> StreamResponse:
+        self._under_way += 1
+        try:
+            response, whole = await self._respond(incoming)
+        finally:
+            self._under_way -= 1
+        if self._closing or not whole:
+            response.force_close()
+        return response
+
+    async def _respond(self, incoming: BaseRequest) -> tuple[Response, bool]:
+        """The response, and whether all of the request was read."""
         whole = False
         try:
             body = await self._body(incoming)
@@ -60,10 +84,7 @@ class Requests:
         except Exception:
             log.exception("request failed")
             answer = refused(Fault("InternalFailure", "The request failed for a reason of the server."))
-        response = _response(answer)
-        if not whole:
-            response.force_close()
-        return response
+        return _response(answer), whole
 
     async def _body(self, incoming: BaseRequest) -> bytes:
         """The whole body. Raises Fault when it is too large, too slow, or one too many."""

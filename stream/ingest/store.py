@@ -43,8 +43,9 @@ class Message(Struct, frozen=True):
 def prepare(path: Path) -> Connection:
     """The connection that writes; makes the file when there is none. Raises StateError."""
     try:
+        path.touch(mode=0o600)  # definitions hold what endpoints are opened with
         db = _connect(path)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise StateError(f"{path}: {error}") from error
     try:
         _set_up(db)

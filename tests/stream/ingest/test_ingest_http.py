@@ -325,3 +325,19 @@ def test_a_door_that_closes_answers_what_is_under_way(open_door):
     assert set(acknowledged) == {200}
     assert len(door.stored("plain")) >= len(acknowledged)
     door.thread.stop = lambda: None
+
+
+def test_a_door_that_closes_still_reads_a_request_that_has_begun(open_door):
+    door = open_door()
+    connection = connect(door)
+    connection.sendall(head(2) + b"{")
+    time.sleep(0.1)
+    closing = threading.Thread(target=door.thread.stop)
+    closing.start()
+    time.sleep(0.1)
+    connection.sendall(b"}")
+    answer = received(connection)
+    connection.close()
+    closing.join()
+    assert answer.startswith(b"HTTP/1.1 200") and b"Connection: close" in answer
+    door.thread.stop = lambda: None

@@ -1,6 +1,7 @@
 """The queue: what was acknowledged stays until it is delivered, under numbers that never repeat."""
 
 import asyncio
+import random
 import sqlite3
 import threading
 from pathlib import Path
@@ -176,8 +177,6 @@ def test_a_full_disk_refuses_what_it_cannot_hold_and_loses_nothing(queue, caplog
 
 
 def _noise(size: int) -> bytes:
-    import random
-
     return random.Random(1).randbytes(size)
 
 
@@ -200,6 +199,13 @@ def test_what_is_no_queue_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StateError):
         Queue(tmp_path / "file" / "queue.db")
+
+
+def test_the_queue_is_for_its_owner_alone(queue, tmp_path):
+    put(queue, "a", b"1")
+    files = [path for path in tmp_path.glob("queue.db*") if path.suffix != ".lock"]
+    assert len(files) == 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
 def test_a_damaged_message_is_told_and_not_passed_over(queue):

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -165,8 +166,6 @@ def put(client) -> None:
 
 
 def test_boto3_is_let_in_with_a_key_and_not_without(open_door, clock):
-    import time
-
     clock.now = int(time.time() * 1_000)  # boto3 signs with the real time
     token = {"access_key": "temporary", "secret_key": "s", "session_token": "t"}
     door = open_door(keys=[KEY, token])
