@@ -12,7 +12,7 @@ from schemas.errors import ConfigError, SinkBusy
 from schemas.times import milliseconds
 from stream.ingest import requests, signature
 from stream.ingest.addresses import is_loopback
-from stream.ingest.control import Control
+from stream.ingest.control import Control, Deliverable
 from stream.ingest.create import Terms
 from stream.ingest.faults import Fault, unreadable
 from stream.ingest.metrics import Metrics
@@ -52,7 +52,12 @@ class Api:
     """Answers requests that arrive at `settings.host`. Raises ConfigError where anyone could reach it."""
 
     def __init__(
-        self, settings: FirehoseSettings, queue: Queue, clock: Callable[[], int], metrics: Metrics
+        self,
+        settings: FirehoseSettings,
+        queue: Queue,
+        clock: Callable[[], int],
+        metrics: Metrics,
+        deliverable: Deliverable,
     ) -> None:
         if not settings.keys and not is_loopback(settings.host):
             raise ConfigError(f"firehose.host {settings.host} can be reached by others: set firehose.keys")
@@ -64,7 +69,7 @@ class Api:
         self.registry = Registry(queue, clock, (throttle, metrics))
         find = self.registry.find
         self._puts = Puts(find, queue, throttle, metrics, clock, settings.accept_compressed)
-        self._control = Control(self.registry, settings.quota.streams)
+        self._control = Control(self.registry, settings.quota.streams, deliverable)
         self._calls = Bucket(settings.quota.control_per_second, clock())
 
     async def answer(self, request: Request, address: str) -> Answer:

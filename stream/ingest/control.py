@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas.delivery_stream import DeliveryStream, Encryption
+from schemas.errors import ConfigError
 from stream.ingest.create import Terms, create, encrypted
 from stream.ingest.describe import describe
 from stream.ingest.faults import in_use, invalid, not_found, too_many
@@ -15,6 +16,7 @@ from stream.ingest.update import update
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
+Deliverable = Callable[[DeliveryStream], object]  # raises ValueError or ConfigError when it cannot be
 
 _DAY_MS = 86_400_000
 _MAX_ENCRYPTION_CALLS = 25  # of start and stop together, in 24 hours
@@ -22,10 +24,14 @@ _MAX_TAGS = 50
 
 
 class Control:
-    """Answers requests whose shape was checked; one that changes something waits for the one before."""
+    """Answers requests whose shape was checked; one that changes something waits for the one before.
 
-    def __init__(self, registry: Registry, max_streams: int) -> None:
+    `deliverable` looks at a definition before it is stored, with the eyes of delivery.
+    """
+
+    def __init__(self, registry: Registry, max_streams: int, deliverable: Deliverable) -> None:
         self._registry = registry
+        self._deliverable = deliverable
         self._max_streams = max_streams
         self._changing = asyncio.Lock()
         self._reads: dict[str, Callable[[Request, Terms], Answer]] = {
@@ -71,6 +77,7 @@ class Control:
             raise in_use(f"Firehose {name} under account {terms.account} already exists.")
         if len(self._registry.names()) >= self._max_streams:
             raise too_many(f"There are {self._max_streams} delivery streams, and no more can be made.")
+        self._check(stream)
         await self._registry.define(stream)
         return {"DeliveryStreamARN": stream.arn}
 
@@ -87,8 +94,15 @@ class Control:
         stream = self._active(request, terms)
         changed = update(stream, request, terms)
         if changed is not stream:
+            self._check(changed)
             await self._registry.define(changed)
         return {}
+
+    def _check(self, stream: DeliveryStream) -> None:
+        try:
+            self._deliverable(stream)
+        except (ValueError, ConfigError) as error:
+            raise invalid(str(error)) from error
 
     def _describe(self, request: Request, terms: Terms) -> Answer:
         return {"DeliveryStreamDescription": describe(self._find(request, terms), terms.now)}

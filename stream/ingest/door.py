@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from stream.ingest.api import Api
+from stream.ingest.control import Deliverable
 from stream.ingest.http import Requests
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
@@ -30,7 +31,9 @@ def wall_clock() -> int:
 class Door:
     """Serves the API until it is stopped. The queue is the caller's to close, afterwards.
 
-    `clock` gives ms since the epoch. Raises ConfigError when others could reach it and no keys are set.
+    `clock` gives ms since the epoch. `deliverable` is asked before a stream is made or changed; what it
+    raises (ValueError, ConfigError) the client is told as InvalidArgumentException. Raises ConfigError when
+    others could reach the door and no keys are set.
     """
 
     def __init__(
@@ -39,10 +42,11 @@ class Door:
         queue: Queue,
         clock: Callable[[], int] = wall_clock,
         metrics: Metrics | None = None,
+        deliverable: Deliverable = lambda stream: None,
     ) -> None:
         self.metrics = metrics or Metrics()
         self._settings = settings
-        self._api = Api(settings, queue, clock, self.metrics)
+        self._api = Api(settings, queue, clock, self.metrics, deliverable)
         self._listening: asyncio.Server | None = None
         self.port = settings.port
 

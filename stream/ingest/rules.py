@@ -35,9 +35,17 @@ def check(kind: DestinationKind, config: Config, allow_http: AllowHttp) -> None:
 def _check_s3(config: Config) -> None:
     _check_conversion(config)
     partitioned = enabled(config, "DynamicPartitioningConfiguration", absent=False)
+    steps = _steps(config)
     if partitioned:
-        _check_partitioning(config)
-    _check_object_store(config, partitioned)
+        _check_partitioning(config, steps)
+    _check_encryption(config)
+    prefixes.check(
+        config.get("Prefix"),
+        config.get("ErrorOutputPrefix"),
+        partitioning=partitioned,
+        query=steps.get("MetadataExtraction", {}).get("MetadataExtractionQuery"),
+        calls_lambda="Lambda" in steps,
+    )
     if config.get("S3BackupMode") == "Enabled" and "S3BackupConfiguration" not in config:
         raise invalid("S3BackupConfiguration is needed when S3BackupMode is Enabled.")
     if backup := config.get("S3BackupConfiguration"):
@@ -46,15 +54,25 @@ def _check_s3(config: Config) -> None:
         raise invalid(f"CustomTimeZone {zone} is not known.")
 
 
-def _check_object_store(config: Config, partitioned: bool = False) -> None:
+def _steps(config: Config) -> dict[str, dict[str, str]]:
+    """The parameters of the processors that run, by type."""
+    processing = config.get("ProcessingConfiguration", {})
+    steps = processing.get("Processors", []) if processing.get("Enabled") else []
+    return {
+        step["Type"]: {p["ParameterName"]: p["ParameterValue"] for p in step.get("Parameters", [])}
+        for step in steps
+    }
+
+
+def _check_encryption(config: Config) -> None:
     encryption = config.get("EncryptionConfiguration")
     if encryption is not None and len(encryption) != 1:
         raise invalid("EncryptionConfiguration holds either NoEncryptionConfig or KMSEncryptionConfig.")
-    prefixes.check(config.get("Prefix"), config.get("ErrorOutputPrefix"), partitioning=partitioned)
 
 
 def _check_backup(config: Config) -> None:
-    _check_object_store(config)
+    _check_encryption(config)
+    prefixes.check(config.get("Prefix"), config.get("ErrorOutputPrefix"))
     _check_logging(config)
     interval = config.get("BufferingHints", {}).get("IntervalInSeconds", _MIN_BACKUP_SECONDS)
     if interval < _MIN_BACKUP_SECONDS:
@@ -82,7 +100,7 @@ def _one_of(config: Config, choice: Literal["Deserializer", "Serializer"]) -> No
         raise invalid(f"Exactly one {choice} is needed for record format conversion.")
 
 
-def _check_partitioning(config: Config) -> None:
+def _check_partitioning(config: Config, steps: dict[str, dict[str, str]]) -> None:
     prefix = config.get("Prefix") or ""
     if _PARTITION_KEY not in prefix:
         raise invalid("Prefix must hold a partition key when dynamic partitioning is enabled.")
@@ -91,11 +109,8 @@ def _check_partitioning(config: Config) -> None:
     _check_size(config, "dynamic partitioning")
     if config.get("BufferingHints", {}).get("IntervalInSeconds") == 0:
         raise invalid("IntervalInSeconds must not be 0 when dynamic partitioning is enabled.")
-    processing = config.get("ProcessingConfiguration", {})
-    steps = processing.get("Processors", []) if processing.get("Enabled") else []
-    kinds = {step["Type"] for step in steps}
     for source, kind in (("Query", "MetadataExtraction"), ("Lambda", "Lambda")):
-        if f"{_PARTITION_KEY}{source}:" in prefix and kind not in kinds:
+        if f"{_PARTITION_KEY}{source}:" in prefix and kind not in steps:
             raise invalid(f"Prefix has a partition key from {source}, and there is no {kind} processor.")
 
 

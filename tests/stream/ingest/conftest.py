@@ -21,8 +21,12 @@ def open_door(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Running]]:
     """Opens doors with settings; all of a test lie on one queue, and are closed after it."""
     opened: list[Running] = []
 
-    def open_door(intake: Callable[[Queue], Any] = lambda queue: queue, **settings: Any) -> Running:
-        opened.append(Running(tmp_path, clock, intake, settings))
+    def open_door(
+        intake: Callable[[Queue], Any] = lambda queue: queue,
+        deliverable: Callable[..., Any] = lambda stream: None,
+        **settings: Any,
+    ) -> Running:
+        opened.append(Running(tmp_path, clock, intake, settings, deliverable=deliverable))
         return opened[-1]
 
     yield open_door

@@ -34,11 +34,13 @@ class Clock:
 class Running:
     """A door, and what tests look at behind it."""
 
-    def __init__(self, path: Path, clock: Clock, intake: Callable[[Queue], Any], settings: dict[str, Any]):
+    def __init__(
+        self, path: Path, clock: Clock, intake: Callable[[Queue], Any], settings: dict[str, Any], **more: Any
+    ):
         self.clock = clock
         self.settings = FirehoseSettings(port=0, **settings)
         self.queue = Queue(path / "queue.db", self.settings.max_waiting_bytes)
-        self.door = Door(self.settings, intake(self.queue), clock)
+        self.door = Door(self.settings, intake(self.queue), clock, **more)
         self.thread = DoorThread(self.door)
         self.thread.start()
 

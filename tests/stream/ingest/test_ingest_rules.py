@@ -137,7 +137,7 @@ WRONG = [
 @pytest.fixture(autouse=True)
 def no_expressions(monkeypatch):
     """Expressions are checked elsewhere; what that says is tested by itself below."""
-    monkeypatch.setattr(prefixes, "_evaluator", lambda *_: None)
+    monkeypatch.setattr(prefixes, "_evaluate", lambda *_: None)
 
 
 @pytest.mark.parametrize("config", FINE)
@@ -222,15 +222,15 @@ def test_rules_of_other_destinations(kind, change, reason):
 def test_what_the_evaluator_of_prefixes_refuses_is_an_invalid_argument(monkeypatch):
     asked = []
 
-    def refuse(prefix, error_prefix, partitioning):
-        asked.append((prefix, error_prefix, partitioning))
+    def refuse(*arguments):
+        asked.append(arguments)
         raise ValueError("no such namespace")
 
-    monkeypatch.setattr(prefixes, "_evaluator", refuse)
+    monkeypatch.setattr(prefixes, "_evaluate", refuse)
     with pytest.raises(Fault, match="no such namespace") as error:
         check("ExtendedS3", S3 | PARTITIONED | EXTRACT, "loopback")
     assert error.value.name == "InvalidArgumentException"
-    assert asked == [(PARTITIONED["Prefix"], PARTITIONED["ErrorOutputPrefix"], True)]
+    assert asked == [(PARTITIONED["Prefix"], PARTITIONED["ErrorOutputPrefix"], True, "{k: .k}", False)]
 
 
 CREATE = [

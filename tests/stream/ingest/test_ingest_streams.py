@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from doors import BUCKET, NOW, ROLE, S3, a_stream
+from schemas.errors import ConfigError
 from stream.ingest.describe import describe
 from test_ingest_puts import MSK, failure
 
@@ -449,3 +450,17 @@ def test_what_is_described_of_a_stream_that_was_deleted_is_that():
     gone = msgspec.structs.replace(a_stream("a"), gone_from=NOW + 5)
     assert describe(gone, NOW)["DeliveryStreamStatus"] == "DELETING"
     assert (gone.gone(NOW), gone.gone(NOW + 5)) == (False, True)
+
+
+def test_a_stream_that_could_not_be_delivered_is_neither_made_nor_changed(open_door):
+    def check(stream):
+        if stream.destination.get("Prefix") == "nowhere/":
+            raise ConfigError("nobody can write there")
+
+    client = open_door(deliverable=check).client()
+    with pytest.raises(client.exceptions.InvalidArgumentException, match="nobody can write there"):
+        make(client, ExtendedS3DestinationConfiguration={**S3, "Prefix": "nowhere/"})
+    make(client)
+    with pytest.raises(client.exceptions.InvalidArgumentException):
+        change(client, Prefix="nowhere/")
+    assert told(client)["VersionId"] == "1"
