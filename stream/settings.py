@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from schemas.constraints import Defaults
 from schemas.errors import ConfigError
@@ -148,6 +148,48 @@ class CheckpointSettings(_Section):
     interval: Duration = Field(timedelta(seconds=30), description="time between checkpoints, in serve")
 
 
+class KeySettings(_Section):
+    """What a client may sign with."""
+
+    access_key: Name = Field(description="access key id")
+    secret_key: SecretStr = Field(min_length=1, description="secret access key")
+    session_token: SecretStr | None = Field(None, description="asked for with it, where there is one")
+
+
+class QuotaSettings(_Section):
+    """What is taken before clients are told to slow down; 0 is without limit."""
+
+    records_per_second: int = Field(0, ge=0, description="records a second and stream")
+    mebibytes_per_second: float = Field(0, ge=0, description="MiB of records a second and stream")
+    requests_per_second: int = Field(0, ge=0, description="puts a second and stream")
+    control_per_second: int = Field(0, ge=0, description="calls a second that are no puts")
+    streams: int = Field(5_000, ge=1, description="delivery streams")
+
+
+class FirehoseSettings(_Section):
+    """The HTTP API that AWS clients speak as Amazon Data Firehose."""
+
+    host: Name = Field("127.0.0.1", description="address to listen at; keys are needed unless loopback")
+    port: int = Field(4573, ge=0, le=65_535, description="port to listen at; 0 takes any that is free")
+    region: Name | None = Field(None, description="region in ARNs; default is that of each signature")
+    account: str = Field("000000000000", pattern=r"^\d{12}$", description="account in ARNs")
+    keys: tuple[KeySettings, ...] = Field((), description="keys that requests must be signed with")
+    allow_http: Literal["loopback", "always", "never"] = Field(
+        "loopback", description="which HTTP and OpenSearch endpoints may be without TLS"
+    )
+    accept_compressed: bool = Field(
+        False, description="take puts to streams that decompress; AWS takes them from CloudWatch Logs only"
+    )
+    creation_delay: Duration = Field(
+        timedelta(0), description="how long a stream is CREATING, ENABLING, DELETING"
+    )
+    max_waiting_bytes: int = Field(10 * 2**30, ge=1, description="bytes that wait for delivery at most")
+    request_timeout: Duration = Field(
+        timedelta(seconds=60), gt=timedelta(0), description="how long a client may take to send a request"
+    )
+    quota: QuotaSettings = QuotaSettings()
+
+
 class Settings(_Section):
     """The whole configuration, as streamgauge.toml has it."""
 
@@ -172,6 +214,7 @@ class Settings(_Section):
     segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+    firehose: FirehoseSettings = FirehoseSettings()
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:

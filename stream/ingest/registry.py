@@ -1,0 +1,51 @@
+"""The streams that there are now: those defined, without the ones whose deletion is complete."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from schemas.delivery_stream import DeliveryStream
+from stream.ingest.queue import Queue
+
+
+class Forgets(Protocol):
+    """Something that keeps facts about streams and is told when one is gone."""
+
+    def forget(self, stream: str) -> None: ...
+
+
+class Registry:
+    """Definitions in the queue's file, in which they are durable. `clock` gives ms since the epoch."""
+
+    def __init__(self, queue: Queue, clock: Callable[[], int], keepers: tuple[Forgets, ...] = ()) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._keepers = keepers
+
+    def find(self, name: str) -> DeliveryStream | None:
+        """The stream of this name, if there is one now."""
+        stream = self._queue.streams.get(name)
+        return None if stream is None or stream.gone(self._clock()) else stream
+
+    def names(self) -> list[str]:
+        """The names of all streams, in no order."""
+        now = self._clock()
+        return [name for name, stream in self._queue.streams.items() if not stream.gone(now)]
+
+    async def define(self, stream: DeliveryStream) -> None:
+        """Store a stream, new or changed."""
+        await self._queue.define(stream)
+
+    async def delete(self, stream: DeliveryStream, gone_from: int) -> None:
+        """Let a stream be gone from then on. What waits in it is thrown away, as the service does."""
+        await self.define(replace(stream, gone_from=gone_from))
+        await self.sweep()
+
+    async def sweep(self) -> None:
+        """Remove what is left of streams that are gone."""
+        now = self._clock()
+        for name in [name for name, stream in self._queue.streams.items() if stream.gone(now)]:
+            await self._queue.drop(name)
+            for keeper in self._keepers:
+                keeper.forget(name)
