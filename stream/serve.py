@@ -8,12 +8,15 @@ from itertools import chain, repeat, takewhile
 from threading import Event
 from typing import Any
 
+import numpy as np
+
 from schemas.errors import SourceError
-from schemas.frame import Frame, Subject
+from schemas.frame import Frame, Subject, split
 from schemas.times import format_time, milliseconds
 from sinks import page
 from stream import directory, source
 from stream.embedded import Embedded, Outputs
+from stream.firehose_service import Firehose
 from stream.log import Log, Position
 from stream.placing import BEFORE_ALL
 from stream.retry import persist
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _DAY = 86_400_000
 _DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries of a write; the last for ever
+_STREAMS_EVERY = 0.5  # seconds between two looks at delivery streams that are watched
 _PAGE_EVERY = 60.0  # seconds; the page is made anew from all reports
 
 
@@ -56,6 +60,11 @@ class Service:
         self._paged = -_PAGE_EVERY  # the first checkpoint makes the first page
         self._problems: dict[str, str] = {}
         self._said: dict[str, Any] = {}
+        self._watched = settings.firehose.watch if settings.firehose else {}
+        self._firehose = Firehose(settings.firehose, settings.output, now) if settings.firehose else None
+        for name in self._watched:
+            assert self._firehose is not None
+            self._firehose.watched(name, self._positions.get(f"firehose:{name}", Position()).offset)
 
     def _persist(self, action: Callable[[], object]) -> None:
         """A service does not give up on a write: it waits, and says so, until it is stopped."""
@@ -66,11 +75,43 @@ class Service:
         """Step until `stop` is set; then store everything."""
         log.info("service started", extra={"output": str(self._settings.output)})
         self.host.pump()
-        while not self._stop.is_set():
-            self.step()
-            self._stop.wait(self._settings.source.poll.total_seconds())
+        if self._firehose:
+            self._firehose.start()
+        try:
+            while not self._stop.is_set():
+                self.step()
+                self._wait()
+        finally:
+            if self._firehose:
+                self._firehose.stop()
         self.close()
         log.info("service stopped")
+
+    def _wait(self) -> None:
+        """Until captures are looked for again; streams that are watched are looked at more often."""
+        until = time.monotonic() + self._settings.source.poll.total_seconds()
+        while (left := until - time.monotonic()) > 0 and not self._stop.is_set():
+            self._take_streams()
+            self._stop.wait(min(left, _STREAMS_EVERY))
+
+    def _take_streams(self) -> None:
+        """Records of the delivery streams that are watched, as captures of their endpoints."""
+        for name, endpoint in self._watched.items():
+            key = f"firehose:{name}"
+            while self._firehose and not self._stop.is_set():
+                subject, now = Subject(endpoint), self._now()
+                at = self._positions.get(key, Position()).offset
+                records = self._firehose.read(name, at)
+                if not len(records):
+                    break
+                lines = np.zeros(len(records), np.uint32)
+                frame = Frame(subject, records.data, records.arrived, lines, key)
+                self._positions[key] = Position(int(records.sequence[-1]))
+                self.host.append(split(frame), {key: self._positions[key]})
+                self._firehose.watched(name, self._positions[key].offset)
+                self._heard[subject] = now
+                self.host.pump()
+                self._checkpoint_if_due()
 
     def step(self) -> None:
         """Take in what is new, close what is due, and store when it is time."""
@@ -79,6 +120,7 @@ class Service:
                 return
             self._take(file, self._now())
             self._checkpoint_if_due()
+        self._take_streams()
         self._close_idle()
         self.host.pump()
         self._checkpoint_if_due()
@@ -167,3 +209,5 @@ class Service:
         self._checkpoint()
         self._write_page()
         self._log.close()
+        if self._firehose:
+            self._firehose.close()

@@ -166,8 +166,25 @@ class QuotaSettings(_Section):
     streams: int = Field(5_000, ge=1, description="delivery streams")
 
 
+class S3Settings(_Section):
+    """Buckets in S3, or in what speaks its API."""
+
+    endpoint: str | None = Field(None, description="URL of another service than AWS's")
+    region: str | None = None
+
+
+class OpenSearchSettings(_Section):
+    """Clusters that delivery streams store documents in."""
+
+    addresses: dict[str, str] = Field(default_factory=dict, description="URL of each DomainARN or endpoint")
+    user: str | None = None
+    password: SecretStr | None = None
+    region: str | None = Field(None, description="sign requests with AWS credentials for this region")
+    cadence: Duration = Field(timedelta(minutes=5), description="time between two tries")
+
+
 class FirehoseSettings(_Section):
-    """The HTTP API that AWS clients speak as Amazon Data Firehose."""
+    """The HTTP API that AWS clients speak as Amazon Data Firehose: serve opens it where this table is."""
 
     host: Name = Field("127.0.0.1", description="address to listen at; keys are needed unless loopback")
     port: int = Field(4573, ge=0, le=65_535, description="port to listen at; 0 takes any that is free")
@@ -188,6 +205,17 @@ class FirehoseSettings(_Section):
         timedelta(seconds=60), gt=timedelta(0), description="how long a client may take to send a request"
     )
     quota: QuotaSettings = QuotaSettings()
+    watch: dict[str, str] = Field(
+        default_factory=dict, description="streams of capture records, and the endpoint that each is of"
+    )
+    buckets: Directory | None = Field(None, description="directory of buckets; default OUTPUT/buckets")
+    s3: S3Settings | None = Field(None, description="put objects into S3 instead")
+    functions: dict[str, str] = Field(
+        default_factory=dict, description="Lambda functions: FILE.py:function, module:function or a URL"
+    )
+    tables: File | None = Field(None, description="JSON file of tables that records are converted to")
+    opensearch: OpenSearchSettings = OpenSearchSettings()
+    keep_413: bool = Field(False, description="back up what an HTTP endpoint says is too large")
 
 
 class Settings(_Section):
@@ -214,7 +242,7 @@ class Settings(_Section):
     segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
-    firehose: FirehoseSettings = FirehoseSettings()
+    firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve")
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -269,6 +297,18 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
                     table[name] = _local(table[name], base)
             _resolve_list(table, "monitors", base)
     _resolve_list(document.get("source"), "captures", base)
+    if isinstance(door := document.get("firehose"), dict):
+        for name in ("buckets", "tables"):
+            if isinstance(door.get(name), str):
+                door[name] = _local(door[name], base)
+        if isinstance(functions := door.get("functions"), dict):
+            door["functions"] = {name: _function(place, base) for name, place in functions.items()}
+
+
+def _function(place: Any, base: Path) -> Any:
+    """`FILE.py:function` relative to the settings; a module or a URL as it is."""
+    is_file = isinstance(place, str) and place.rpartition(":")[0].endswith(".py")
+    return _local(place, base) if is_file else place
 
 
 def _resolve_list(table: Any, name: str, base: Path) -> None:

@@ -1,0 +1,146 @@
+"""What becomes of a range of records: transforms, the destination itself, and objects in buckets."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+
+from schemas.delivery_stream import DeliveryStream
+from schemas.failed import Failed
+from schemas.records import Records
+from sinks.cluster import Cluster, connect
+from sinks.http_endpoint import HttpEndpoint
+from sinks.http_request import Endpoint
+from sinks.opensearch import OpenSearchSink
+from stream.deliveries.surroundings import Surroundings, identity, named
+from stream.firehose import hints, plan
+from stream.firehose.hints import Hints
+from stream.firehose.objects import Object, Source, objects
+from stream.firehose.plan import Plan
+from stream.transforms.lambda_event import Stream as Sender
+from stream.transforms.transform import Transformed, transform
+
+_AT_ONCE = 4 << 20  # bytes of records that are transformed together: unpacked they may be many more
+_BACKS_UP = ("Enabled", "AllData", "AllDocuments")
+_METRICS = {
+    "ExtendedS3": "DeliveryToS3",
+    "HttpEndpoint": "DeliveryToHttpEndpoint",
+    "Amazonopensearchservice": "DeliveryToAmazonOpenSearchService",
+}
+
+
+class Delivered(Struct, frozen=True):
+    """What a delivery did: objects put, and records that failed or were let go by a function."""
+
+    objects: Sequence[Object]
+    failed: int
+    dropped: int
+
+
+class Destination:
+    """One version of a stream's configuration, ready to deliver. Raises ValueError and ConfigError for what
+    cannot be delivered."""
+
+    def __init__(self, stream: DeliveryStream, around: Surroundings) -> None:
+        self._stream, self._around = stream, around
+        document = stream.destination
+        self._named = named(stream)
+        self._sender = Sender(stream.arn, identity(stream))
+        self._processing = document.get("ProcessingConfiguration")
+        self._invoke = around.invoke(stream.processors())
+        self._is_s3 = stream.kind == "ExtendedS3"
+        self._plan = self._planned(document if self._is_s3 else document["S3Configuration"])
+        self._backup = self._backup_plan(document)
+        self._sink = self._made_sink(document)
+        self.hints: Hints = self._plan.hints if self._is_s3 else _hints(stream)
+        self.delimited = self._is_s3 and self._plan.delimited
+        self.metric = _METRICS[stream.kind]
+
+    def _planned(self, document: Mapping[str, Any], backup: bool = False) -> Plan:
+        return plan.of(document, self._named, backup=backup, tables=self._around.tables)
+
+    def _backup_plan(self, document: Mapping[str, Any]) -> Plan | None:
+        """Where all records go as they were put, if they do."""
+        if document.get("S3BackupMode") not in _BACKS_UP:
+            return None
+        return self._planned(document["S3BackupConfiguration"], backup=True) if self._is_s3 else self._plan
+
+    def _made_sink(self, document: Mapping[str, Any]) -> HttpEndpoint | OpenSearchSink | None:
+        around, mark = self._around, identity(self._stream)
+        if self._stream.kind == "HttpEndpoint":
+            endpoint = Endpoint.of(document, local=around.local)
+            more = {"keep_413": around.keep_413, "sleep": around.sleep, "now": around.now}
+            return HttpEndpoint(endpoint, self._stream.arn, mark, **more)  # type: ignore[arg-type]
+        if self._stream.kind == "Amazonopensearchservice":
+            cluster = Cluster.of(document, around.addresses, cadence=around.cadence)
+            bulk = connect(cluster.url, around.access)
+            return OpenSearchSink(cluster, bulk, mark, sleep=around.sleep, now=around.now)
+        return None
+
+    def deliver(self, put: Records, sealed: int) -> Delivered:
+        """Deliver a range of records that was sealed at `sealed` (ms). The same range gives the same objects
+        and ids. Raises SinkBusy when it is to be tried again, BucketRefused when a bucket cannot take it."""
+        done = self._transformed(put)
+        raw = put.data.take(pa.array(done.origin)) if len(done.origin) else put.data[:0]
+        failed = list(done.failed)
+        if self._sink is not None:
+            failed += self._sink.deliver(done.records, raw)
+        first = int(put.sequence[0])
+        source = Source(first, sealed, put, done.origin, done.partition_keys)
+        kept = done.records if self._is_s3 else done.records.take(np.empty(0, np.int64))
+        made = objects(kept, failed, self._named, self._plan, source)
+        self._put(self._plan, made)
+        if self._backup is not None:
+            backed = objects(put, [], self._named, self._backup, Source(first, sealed), kind="backup")
+            self._put(self._backup, backed)
+            made += backed
+        lost = sum(each.records for each in made if each.kind not in ("data", "backup"))
+        return Delivered(made, lost, done.dropped)
+
+    def _put(self, where: Plan, made: Sequence[Object]) -> None:
+        for each in made:
+            about = {"content_type": each.content_type, "content_encoding": each.content_encoding}
+            self._around.bucket.put(where.bucket, each.key, each.body, sse=where.sse, **about)  # type: ignore[arg-type]
+
+    def _transformed(self, put: Records) -> Transformed:
+        """The range through the transforms, some MiB at a time."""
+        if not self._stream.processors():
+            return Transformed(put, np.arange(len(put)), None, [], 0)
+        parts = []
+        for rows in _portions(put):
+            part = transform(
+                put.take(rows), self._processing, self._sender, self._invoke,
+                sleep=self._around.sleep, now=self._around.now,
+            )  # fmt: skip
+            parts.append((rows, part))
+        keys: list[Mapping[str, Any]] = []
+        failed: list[Failed] = []
+        for _, part in parts:
+            keys += part.partition_keys or [{}] * len(part.records)
+            failed += part.failed
+        records = Records(
+            pa.concat_arrays([part.records.data for _, part in parts]),
+            np.concatenate([part.records.arrived for _, part in parts]),
+            np.concatenate([part.records.sequence for _, part in parts]),
+        )
+        origin = np.concatenate([rows[part.origin] for rows, part in parts])
+        given = any(part.partition_keys is not None for _, part in parts)
+        return Transformed(
+            records, origin, keys if given else None, failed, sum(part.dropped for _, part in parts)
+        )
+
+
+def _hints(stream: DeliveryStream) -> Hints:
+    kind = "http" if stream.kind == "HttpEndpoint" else "opensearch"
+    return hints.hints(kind, stream.destination.get("BufferingHints"))
+
+
+def _portions(put: Records) -> Iterator[np.ndarray]:
+    """Rows of some MiB each."""
+    offsets = np.frombuffer(put.data.buffers()[1], np.int32)[put.data.offset :][: len(put) + 1]
+    portion = (offsets[:-1].astype(np.int64) - int(offsets[0])) // _AT_ONCE
+    starts = np.flatnonzero(np.diff(portion, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(put)], strict=True):
+        yield np.arange(start, stop)

@@ -1,0 +1,78 @@
+"""Runs a channel for each delivery stream, in threads of their own, as streams come and go."""
+
+import logging
+from collections.abc import Callable
+from threading import Event, Thread
+
+from stream.deliveries.channel import Channel
+from stream.deliveries.surroundings import Surroundings
+from stream.ingest.metrics import Metrics
+from stream.ingest.queue import Queue
+
+log = logging.getLogger(__name__)
+
+_LOOK = 0.5  # seconds between two looks at a queue that has nothing due
+NO_LIMIT = 1 << 62
+
+
+class Stopped(Exception):
+    """The service is asked to stop: a delivery that is under way is left, to be carried out again."""
+
+
+class Runner:
+    """Delivers all streams of `queue` until it is stopped.
+
+    `limits` gives, for a stream that something else reads too, the last sequence number that this has read.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        around: Callable[[Callable[[float], None]], Surroundings],
+        metrics: Metrics,
+        limits: Callable[[str], int] = lambda name: NO_LIMIT,
+    ) -> None:
+        self._queue, self._metrics, self._limits = queue, metrics, limits
+        self._stop = Event()
+        self.around = around(self._sleep)
+        self._threads: dict[str, Thread] = {}
+        self._watch = Thread(target=self._look_after, name="deliveries", daemon=True)
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin with what waits."""
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Return when no delivery is under way any more."""
+        self._stop.set()
+        self._watch.join()
+        for thread in self._threads.values():
+            thread.join()
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Stopped
+
+    def _look_after(self) -> None:
+        while not self._stop.is_set():
+            for name in self._queue.streams:
+                if name not in self._threads or not self._threads[name].is_alive():
+                    self._threads[name] = Thread(
+                        target=self._run, args=(name,), name=f"deliver-{name}", daemon=True
+                    )
+                    self._threads[name].start()
+            self._stop.wait(_LOOK)
+
+    def _run(self, name: str) -> None:
+        try:
+            channel = Channel(self._queue, name, self.around, self._metrics, lambda: self._limits(name))
+            while name in self._queue.streams:
+                if not channel.step():
+                    self._sleep(_LOOK)
+        except Stopped:
+            pass
+        except Exception as error:
+            log.exception("delivery of a stream failed", extra={"stream": name})
+            self.failure = error
+            self._stop.wait(_LOOK * 10)  # it is begun anew from what is stored

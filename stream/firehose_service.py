@@ -1,0 +1,68 @@
+"""The Firehose door and the deliveries behind it, as one part of the embedded service."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from schemas.delivery_stream import DeliveryStream
+from schemas.records import Records
+from stream.deliveries.destination import Destination
+from stream.deliveries.runner import NO_LIMIT, Runner
+from stream.deliveries.surroundings import Surroundings
+from stream.ingest.door import Door, DoorThread
+from stream.ingest.metrics import Metrics
+from stream.ingest.queue import Queue
+from stream.settings import FirehoseSettings
+
+STATE = "firehose.sqlite"
+_READ = 8 << 20  # bytes of records that are watched together
+
+
+class Firehose:
+    """Takes records in and delivers them. Records of a stream that is watched are delivered after they were
+    read to be watched: neither must drop what the other still needs.
+
+    Raises StateError when its file is in use, ConfigError for settings that cannot be.
+    """
+
+    def __init__(self, settings: FirehoseSettings, output: Path, now: Callable[[], int]) -> None:
+        self._queue = Queue(output / STATE, settings.max_waiting_bytes)
+        self._watched: dict[str, int] = dict.fromkeys(settings.watch, 0)
+        self.metrics = Metrics()
+        try:
+            self._runner = Runner(
+                self._queue,
+                lambda sleep: Surroundings.of(settings, output, sleep, now),
+                self.metrics,
+                lambda name: self._watched.get(name, NO_LIMIT),
+            )
+        except BaseException:
+            self._queue.close()
+            raise
+        self.door = Door(settings, self._queue, now, self.metrics, self._deliverable)
+        self._thread = DoorThread(self.door)
+
+    def _deliverable(self, stream: DeliveryStream) -> None:
+        """What cannot be delivered is refused when it is asked for, not when records wait."""
+        Destination(stream, self._runner.around)
+
+    def start(self) -> None:
+        """Open the door and begin to deliver. Raises ConfigError when the address cannot be had."""
+        self._thread.start()
+        self._runner.start()
+
+    def stop(self) -> None:
+        """Answer what is under way, and deliver no more."""
+        self._thread.stop()
+        self._runner.stop()
+
+    def close(self) -> None:
+        """Let go of the queue."""
+        self._queue.close()
+
+    def read(self, stream: str, after: int) -> Records:
+        """Records of a stream that follow `after`, some of them."""
+        return self._queue.read(stream, after, _READ)
+
+    def watched(self, stream: str, until: int) -> None:
+        """Records up to `until` need not be kept to be watched any more."""
+        self._watched[stream] = until
