@@ -228,7 +228,7 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
     the next start goes on without loss.
     """
     with _told():
-        settings = settings_of(captures, options, how="give --captures")
+        settings = settings_of(captures, options, how="give --captures", may_listen=True)
         configure(logging.INFO)
         stop = Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -11,6 +11,7 @@ from stream.deliveries.surroundings import Surroundings
 from stream.ingest.door import Door, DoorThread
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
+from stream.metrics_server import EmbeddedMetrics, MetricsServer
 from stream.settings import FirehoseSettings
 
 STATE = "firehose.sqlite"
@@ -38,6 +39,9 @@ class Firehose:
         except BaseException:
             self._queue.close()
             raise
+        self._settings, self._output, self._now = settings, output, now
+        self._told: list[MetricsServer | EmbeddedMetrics] = []
+        self.metrics_port: int | None = None
         self.door = Door(settings, self._queue, now, self.metrics, self._deliverable)
         self._thread = DoorThread(self.door)
 
@@ -49,11 +53,20 @@ class Firehose:
         """Open the door and begin to deliver. Raises ConfigError when the address cannot be had."""
         self._thread.start()
         self._runner.start()
+        if self._settings.metrics_port is not None:
+            server = MetricsServer(self._settings.host, self._settings.metrics_port, self.metrics)
+            self.metrics_port = server.port
+            self._told.append(server)
+        if every := self._settings.embedded_metrics.total_seconds():
+            path = self._output / "metrics.jsonl"
+            self._told.append(EmbeddedMetrics(path, every, self.metrics, self._now))
 
     def stop(self) -> None:
         """Answer what is under way, and deliver no more."""
         self._thread.stop()
         self._runner.stop()
+        for told in self._told:
+            told.close()
 
     def close(self) -> None:
         """Let go of the queue."""

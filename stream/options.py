@@ -60,10 +60,13 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def settings_of(captures: tuple[str, ...], options: dict[str, Any], how: str) -> Settings:
+def settings_of(
+    captures: tuple[str, ...], options: dict[str, Any], how: str, may_listen: bool = False
+) -> Settings:
     """Settings of the file with what was given on the command line on top.
 
-    `how` says how captures are given. Raises ConfigError.
+    `how` says how captures are given; with `may_listen` they may also come in by the Firehose door. Raises
+    ConfigError.
     """
     given = options | {"captures": list(captures) or None}
     over: dict[str, Any] = {}
@@ -75,9 +78,11 @@ def settings_of(captures: tuple[str, ...], options: dict[str, Any], how: str) ->
             inner[name] = value
     settings = load(options["config"], over)
     missing = []
-    if not settings.source.captures:
+    door = settings.firehose if may_listen else None
+    if not settings.source.captures and door is None:
         missing.append(f"no captures: {how}, or set source.captures in --config")
-    if settings.baseline is None and not any(own.baseline for own in settings.endpoints.values()):
+    watches = bool(settings.source.captures) or door is None or bool(door.watch)
+    if watches and settings.baseline is None and not any(e.baseline for e in settings.endpoints.values()):
         missing.append("no baseline: give --baseline DIR, or set baseline in --config")
     if missing:
         raise ConfigError("; ".join(missing))

@@ -61,10 +61,10 @@ class Service:
         self._problems: dict[str, str] = {}
         self._said: dict[str, Any] = {}
         self._watched = settings.firehose.watch if settings.firehose else {}
-        self._firehose = Firehose(settings.firehose, settings.output, now) if settings.firehose else None
+        self.firehose = Firehose(settings.firehose, settings.output, now) if settings.firehose else None
         for name in self._watched:
-            assert self._firehose is not None
-            self._firehose.watched(name, self._positions.get(f"firehose:{name}", Position()).offset)
+            assert self.firehose is not None
+            self.firehose.watched(name, self._positions.get(f"firehose:{name}", Position()).offset)
 
     def _persist(self, action: Callable[[], object]) -> None:
         """A service does not give up on a write: it waits, and says so, until it is stopped."""
@@ -75,15 +75,15 @@ class Service:
         """Step until `stop` is set; then store everything."""
         log.info("service started", extra={"output": str(self._settings.output)})
         self.host.pump()
-        if self._firehose:
-            self._firehose.start()
+        if self.firehose:
+            self.firehose.start()
         try:
             while not self._stop.is_set():
                 self.step()
                 self._wait()
         finally:
-            if self._firehose:
-                self._firehose.stop()
+            if self.firehose:
+                self.firehose.stop()
         self.close()
         log.info("service stopped")
 
@@ -98,17 +98,17 @@ class Service:
         """Records of the delivery streams that are watched, as captures of their endpoints."""
         for name, endpoint in self._watched.items():
             key = f"firehose:{name}"
-            while self._firehose and not self._stop.is_set():
+            while self.firehose and not self._stop.is_set():
                 subject, now = Subject(endpoint), self._now()
                 at = self._positions.get(key, Position()).offset
-                records = self._firehose.read(name, at)
+                records = self.firehose.read(name, at)
                 if not len(records):
                     break
                 lines = np.zeros(len(records), np.uint32)
                 frame = Frame(subject, records.data, records.arrived, lines, key)
                 self._positions[key] = Position(int(records.sequence[-1]))
                 self.host.append(split(frame), {key: self._positions[key]})
-                self._firehose.watched(name, self._positions[key].offset)
+                self.firehose.watched(name, self._positions[key].offset)
                 self._heard[subject] = now
                 self.host.pump()
                 self._checkpoint_if_due()
@@ -209,5 +209,5 @@ class Service:
         self._checkpoint()
         self._write_page()
         self._log.close()
-        if self._firehose:
-            self._firehose.close()
+        if self.firehose:
+            self.firehose.close()

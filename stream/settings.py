@@ -205,6 +205,12 @@ class FirehoseSettings(_Section):
         timedelta(seconds=60), gt=timedelta(0), description="how long a client may take to send a request"
     )
     quota: QuotaSettings = QuotaSettings()
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="port of the same host that answers GET /metrics; none without it"
+    )
+    embedded_metrics: Duration = Field(
+        timedelta(0), description="how often to append CloudWatch events to OUTPUT/metrics.jsonl; 0: never"
+    )
     watch: dict[str, str] = Field(
         default_factory=dict, description="streams of capture records, and the endpoint that each is of"
     )
