@@ -1,7 +1,9 @@
 """The Firehose door and the deliveries behind it, as one part of the embedded service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyarrow as pa
 
 from schemas.delivery_stream import DeliveryStream
 from schemas.records import Records
@@ -11,6 +13,7 @@ from stream.deliveries.surroundings import Surroundings
 from stream.ingest.door import Door, DoorThread
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
+from stream.kafka_feeds import KafkaFeeds
 from stream.metrics_server import EmbeddedMetrics, MetricsServer
 from stream.settings import FirehoseSettings
 
@@ -40,33 +43,43 @@ class Firehose:
             self._queue.close()
             raise
         self._settings, self._output, self._now = settings, output, now
-        self._told: list[MetricsServer | EmbeddedMetrics] = []
+        self._parts: list[KafkaFeeds | MetricsServer | EmbeddedMetrics] = []
         self.metrics_port: int | None = None
         self.door = Door(settings, self._queue, now, self.metrics, self._deliverable)
         self._thread = DoorThread(self.door)
 
     def _deliverable(self, stream: DeliveryStream) -> None:
         """What cannot be delivered is refused when it is asked for, not when records wait."""
+        if stream.type == "MSKAsSource" and not self._settings.kafka:
+            raise ValueError("no brokers are configured for Kafka topics: set firehose.kafka")
         Destination(stream, self._runner.around)
+
+    def _streams(self) -> Mapping[str, DeliveryStream]:
+        return self._queue.streams
+
+    def _append(self, stream: str, records: list[bytes], arrived: int) -> None:
+        self._thread.call(self._queue.append(stream, pa.array(records, pa.binary()), arrived))
 
     def start(self) -> None:
         """Open the door and begin to deliver. Raises ConfigError when the address cannot be had."""
         self._thread.start()
         self._runner.start()
+        if self._settings.kafka:
+            self._parts.append(KafkaFeeds(self._settings.kafka, self._streams, self._append))
         if self._settings.metrics_port is not None:
             server = MetricsServer(self._settings.host, self._settings.metrics_port, self.metrics)
             self.metrics_port = server.port
-            self._told.append(server)
+            self._parts.append(server)
         if every := self._settings.embedded_metrics.total_seconds():
             path = self._output / "metrics.jsonl"
-            self._told.append(EmbeddedMetrics(path, every, self.metrics, self._now))
+            self._parts.append(EmbeddedMetrics(path, every, self.metrics, self._now))
 
     def stop(self) -> None:
         """Answer what is under way, and deliver no more."""
+        for part in self._parts:
+            part.close()
         self._thread.stop()
         self._runner.stop()
-        for told in self._told:
-            told.close()
 
     def close(self) -> None:
         """Let go of the queue."""

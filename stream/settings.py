@@ -214,6 +214,9 @@ class FirehoseSettings(_Section):
     watch: dict[str, str] = Field(
         default_factory=dict, description="streams of capture records, and the endpoint that each is of"
     )
+    kafka: str | None = Field(
+        None, description="brokers of streams with a Kafka topic as source, host:port,..."
+    )
     buckets: Directory | None = Field(None, description="directory of buckets; default OUTPUT/buckets")
     s3: S3Settings | None = Field(None, description="put objects into S3 instead")
     functions: dict[str, str] = Field(

@@ -37,7 +37,6 @@ class Runner:
         self.around = around(self._sleep)
         self._threads: dict[str, Thread] = {}
         self._watch = Thread(target=self._look_after, name="deliveries", daemon=True)
-        self.failure: BaseException | None = None
 
     def start(self) -> None:
         """Begin with what waits."""
@@ -72,7 +71,6 @@ class Runner:
                     self._sleep(_LOOK)
         except Stopped:
             pass
-        except Exception as error:
+        except Exception:
             log.exception("delivery of a stream failed", extra={"stream": name})
-            self.failure = error
             self._stop.wait(_LOOK * 10)  # it is begun anew from what is stored

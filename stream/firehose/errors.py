@@ -7,17 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from schemas.failed import ErrorOutputType, Failed
-
-_SEQUENCE = 496 * 10**53  # sequence numbers of the service have 56 digits that begin like this
-
-
-def sequence_number(sequence: int) -> str:
-    """A record's number along its stream as the service writes one.
-
-    >>> sequence_number(3)
-    '49600000000000000000000000000000000000000000000000000003'
-    """
-    return str(_SEQUENCE + sequence)
+from schemas.record_ids import sequence_texts
 
 
 def by_kind(failed: Iterable[Failed]) -> dict[ErrorOutputType, list[Failed]]:
@@ -29,23 +19,23 @@ def by_kind(failed: Iterable[Failed]) -> dict[ErrorOutputType, list[Failed]]:
     return {kind: group for kind, group in groups.items() if group}
 
 
-def lines(failed: Sequence[Failed]) -> bytes:
-    """One JSON object a line, as error objects hold them."""
-    return b"".join(msgspec.json.encode(document(each)) + b"\n" for each in failed)
+def lines(failed: Sequence[Failed], identity: str = "") -> bytes:
+    """One JSON object a line, as error objects hold them; `identity` is the stream's."""
+    return b"".join(msgspec.json.encode(document(each, identity)) + b"\n" for each in failed)
 
 
-def document(failed: Failed) -> dict[str, Any]:
+def document(failed: Failed, identity: str = "") -> dict[str, Any]:
     """The fields of one error record in the order in which the service writes them."""
     fields = _FIELDS.get(failed.kind, _PROCESSING)
-    known = _known(failed) | dict(failed.more)
+    known = _known(failed, identity) | dict(failed.more)
     return {name: known[name] for name in fields if name in known} | {
         name: value for name, value in failed.more.items() if name not in fields
     }
 
 
-def _known(failed: Failed) -> dict[str, Any]:
+def _known(failed: Failed, identity: str) -> dict[str, Any]:
     """What every record could say of itself; a kind of failure picks from it."""
-    number = sequence_number(failed.sequence)
+    (number,) = sequence_texts(identity, [failed.sequence])
     return {
         "attemptsMade": failed.attempts,
         "arrivalTimestamp": failed.arrived,

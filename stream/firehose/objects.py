@@ -135,4 +135,4 @@ def _error(work: _Work, type: ErrorOutputType, failed: Sequence[Failed]) -> Obje
     plan, origin = work.plan, Origin(work.source.first, type)
     oldest = min(each.arrived for each in failed)
     key = naming.key(plan.errors, "", work.stream, origin, oldest, plan.zone, type)
-    return Object(key, errors.lines(failed), _CONTENT_TYPE, None, type, len(failed))
+    return Object(key, errors.lines(failed, work.stream.identity), _CONTENT_TYPE, None, type, len(failed))

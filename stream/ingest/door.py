@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.errors import ConfigError
 from stream.ingest.api import Api
@@ -17,6 +17,8 @@ from stream.ingest.queue import Queue
 from stream.settings import FirehoseSettings
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _SETTLE = 0.02  # seconds
 _DRAIN = 10.0  # seconds that requests under way have to be answered
@@ -109,7 +111,11 @@ class DoorThread:
         self._do(self.door.stop()).result()
         self._end()
 
-    def _do(self, what: Coroutine[Any, Any, None]) -> "Future[None]":
+    def call(self, what: Coroutine[Any, Any, T]) -> T:
+        """Carry out a coroutine beside the door's own, from another thread."""
+        return self._do(what).result()
+
+    def _do(self, what: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(what, self._loop)
 
     def _end(self) -> None:

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from schemas.failed import Failed
+from schemas.record_ids import sequence_texts
 from stream.firehose.errors import by_kind, lines
 
 RAW = b'{"id":"oops"}'
@@ -14,7 +15,7 @@ TIMES = {
     "arrivalTimestamp": 1_767_323_045_123,
     "attemptEndingTimestamp": 1_767_323_046_000,
 }
-NUMBER = "49600000000000000000000000000000000000000000000000000003"
+(NUMBER,) = sequence_texts("", [3])
 TABLE = {"catalogId": "000000000000", "databaseName": "capture", "tableName": "inference"}
 CASES = [
     (

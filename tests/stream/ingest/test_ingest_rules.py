@@ -4,7 +4,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from doors import BUCKET, ROLE, S3
-from stream.ingest import prefixes
 from stream.ingest.defaults import filled
 from stream.ingest.faults import Fault
 from stream.ingest.model import input_of, operations
@@ -134,12 +133,6 @@ WRONG = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def no_expressions(monkeypatch):
-    """Expressions are checked elsewhere; what that says is tested by itself below."""
-    monkeypatch.setattr(prefixes, "_evaluate", lambda *_: None)
-
-
 @pytest.mark.parametrize("config", FINE)
 def test_a_destination_that_is_fine(config):
     check("ExtendedS3", S3 | config, "loopback")
@@ -219,18 +212,17 @@ def test_rules_of_other_destinations(kind, change, reason):
         check(kind, {**config, **change}, "loopback")
 
 
-def test_what_the_evaluator_of_prefixes_refuses_is_an_invalid_argument(monkeypatch):
-    asked = []
-
-    def refuse(*arguments):
-        asked.append(arguments)
-        raise ValueError("no such namespace")
-
-    monkeypatch.setattr(prefixes, "_evaluate", refuse)
-    with pytest.raises(Fault, match="no such namespace") as error:
-        check("ExtendedS3", S3 | PARTITIONED | EXTRACT, "loopback")
+def test_what_the_evaluator_of_prefixes_refuses_is_an_invalid_argument():
+    unknown = {**PARTITIONED, "Prefix": "!{partitionKeyFromQuery:k}/!{nowhere:k}/"}
+    with pytest.raises(Fault, match="nowhere") as error:
+        check("ExtendedS3", S3 | unknown | EXTRACT, "loopback")
     assert error.value.name == "InvalidArgumentException"
-    assert asked == [(PARTITIONED["Prefix"], PARTITIONED["ErrorOutputPrefix"], True, "{k: .k}", False)]
+    with pytest.raises(Fault, match="other"):  # a key that the query does not make
+        check(
+            "ExtendedS3",
+            S3 | {**PARTITIONED, "Prefix": "!{partitionKeyFromQuery:other}/"} | EXTRACT,
+            "loopback",
+        )
 
 
 CREATE = [
