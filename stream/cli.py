@@ -224,6 +224,9 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
       [source]
       captures = ["captures/"]
 
+    A table [firehose] in it, also an empty one, opens the Firehose door: AWS clients put records at
+    http://127.0.0.1:4573, which are delivered and, under firehose.watch, judged.
+
     The output directory is that of replay. Ctrl-C or SIGTERM stores everything and stops; after a crash
     the next start goes on without loss.
     """

@@ -80,7 +80,8 @@ def settings_of(
     missing = []
     door = settings.firehose if may_listen else None
     if not settings.source.captures and door is None:
-        missing.append(f"no captures: {how}, or set source.captures in --config")
+        or_else = ", or open the door with [firehose]" if may_listen else ""
+        missing.append(f"no captures: {how}, or set source.captures in --config{or_else}")
     watches = bool(settings.source.captures) or door is None or bool(door.watch)
     if watches and settings.baseline is None and not any(e.baseline for e in settings.endpoints.values()):
         missing.append("no baseline: give --baseline DIR, or set baseline in --config")

@@ -90,7 +90,6 @@ class DoorThread:
 
     def __init__(self, door: Door) -> None:
         self.door = door
-        self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="firehose-door", daemon=True)
 
     def _run(self) -> None:
@@ -99,6 +98,7 @@ class DoorThread:
 
     def start(self) -> None:
         """Return when the door is open. Raises ConfigError."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         try:
             self._do(self.door.start()).result()

@@ -151,6 +151,16 @@ class Killing(LocalBuckets):
             raise Crash
 
 
+def run_through(work: Delivering) -> None:
+    """Run to the end, begun anew after each crash."""
+    while True:
+        try:
+            work.run()
+            return
+        except Crash:
+            work.restart()
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 700_000), min_size=1, max_size=12),
@@ -169,19 +179,9 @@ def test_the_union_of_the_objects_is_the_input_wherever_it_crashes(
     try:
         for at in range(0, len(records), together):
             work.put(*records[at : at + together])
-            for _ in range(len(crashes) + 1):
-                try:
-                    work.run()
-                    break
-                except Crash:
-                    work.restart()
+            run_through(work)
         work.clock.sleep(60)
-        for _ in range(len(crashes) + 1):
-            try:
-                work.run()
-                break
-            except Crash:
-                work.restart()
+        run_through(work)
         bodies = sorted(work.objects().values(), key=lambda body: int(body[1 : body.index(b":")]))
         assert b"".join(bodies) == b"".join(records)
     finally:
