@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from schemas.delivery_stream import DeliveryStream
 from schemas.records import Records
+from stream.deliveries.channel import NO_LIMIT
 from stream.deliveries.destination import Destination
-from stream.deliveries.runner import NO_LIMIT, Runner
+from stream.deliveries.runner import Runner
 from stream.deliveries.surroundings import Surroundings
 from stream.ingest.door import Door, DoorThread
 from stream.ingest.metrics import Metrics

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 
 from schemas.delivery_stream import DeliveryStream
@@ -20,8 +21,8 @@ from stream.ingest.queue import Queue
 
 log = logging.getLogger(__name__)
 
+NO_LIMIT = 1 << 62
 _READ = 8 << 20  # bytes of records looked at together
-_ALL = 1 << 62
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds between tries; the last for ever
 
 
@@ -48,7 +49,7 @@ class Channel:
         name: str,
         around: Surroundings,
         metrics: Metrics,
-        limit: Callable[[], int] = lambda: _ALL,
+        limit: Callable[[], int] = lambda: NO_LIMIT,
     ) -> None:
         self._queue, self._name, self._around, self._metrics = queue, name, around, metrics
         self._limit = limit
@@ -109,7 +110,7 @@ class Channel:
         self._seen, self._buffer = until, Buffer(self._destination.hints)
 
     def _carry_out(self, intent: Intent) -> None:
-        put = _until(self._queue.read(self._name, self._queue.covered(self._name), _ALL), intent.until)
+        put = self._range(intent.until)
         if len(put):
             destination = self._destination
             if destination is None or intent.stream != self._stream:
@@ -119,6 +120,18 @@ class Channel:
             self._count(destination, put, delivered[-1])
         self._repeat(lambda: self._queue.commit(self._name, intent.until))
         self._seen = max(self._seen, intent.until)
+
+    def _range(self, until: int) -> Records:
+        """The records that wait, up to `until`; not all that do: after an outage there may be many."""
+        at = self._queue.covered(self._name)
+        parts = [_until(self._queue.read(self._name, at, _READ), until)]
+        while len(parts[-1]) and (at := int(parts[-1].sequence[-1])) < until:
+            parts.append(_until(self._queue.read(self._name, at, _READ), until))
+        return Records(
+            pa.concat_arrays([part.data for part in parts]),
+            np.concatenate([part.arrived for part in parts]),
+            np.concatenate([part.sequence for part in parts]),
+        )
 
     def _tried(self, destination: Destination, put: Records, sealed: int) -> Delivered:
         try:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from threading import Event, Thread
 
-from stream.deliveries.channel import Channel
+from stream.deliveries.channel import NO_LIMIT, Channel
 from stream.deliveries.surroundings import Surroundings
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
@@ -12,7 +12,6 @@ from stream.ingest.queue import Queue
 log = logging.getLogger(__name__)
 
 _LOOK = 0.5  # seconds between two looks at a queue that has nothing due
-NO_LIMIT = 1 << 62
 
 
 class Stopped(Exception):

@@ -73,6 +73,25 @@ def test_what_was_put_is_delivered_after_a_restart(opened):
     assert work.run() == 0
 
 
+def test_after_an_outage_no_more_is_read_than_a_range_and_a_portion(opened, monkeypatch):
+    work = opened(stream(**SMALL))
+    for _ in range(12):
+        work.put(*[b"x" * (MIB // 2)] * 4)
+    asked = []
+    read = work.queue.read
+
+    def counted(name: str, after: int, limit: int) -> Any:
+        found = read(name, after, limit)
+        asked.append(found.nbytes)
+        return found
+
+    monkeypatch.setattr(work.queue, "read", counted)
+    work.clock.sleep(60)
+    assert work.run() == 24
+    assert max(asked) < 11 * MIB
+    assert sum(map(len, work.objects().values())) == 24 * MIB
+
+
 def test_a_stream_that_is_gone_leaves_no_object(opened):
     work = opened()
     work.put(b"a")
