@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.records import Records
-from speed import best
 from stream.firehose import plan
 from stream.firehose.naming import Stream
 from stream.firehose.objects import Source, objects
+from timing import best
 
 STREAM = Stream("bench", "arn:aws:firehose:us-east-1:000000000000:deliverystream/bench", "1", "")
 BUCKET = {"RoleARN": "arn:aws:iam::000000000000:role/r", "BucketARN": "arn:aws:s3:::lake"}

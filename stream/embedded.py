@@ -90,7 +90,8 @@ class Embedded:
 
     def append(self, new: Iterable[Frame], positions: Mapping[str, Position] | None = None) -> None:
         """Make frames durable, together with how far their sources were read."""
-        self._persist(lambda: self._log.append([frames.encode(frame) for frame in new], positions))
+        messages = [frames.encode(frame) for frame in new]
+        self._persist(lambda: self._log.append(messages, positions))
 
     def pump(self) -> None:
         """Take in everything that the log holds and was not taken in, with checkpoints as they come due."""

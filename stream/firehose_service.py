@@ -62,11 +62,20 @@ class Firehose:
         self._thread.call(self._queue.append(stream, pa.array(records, pa.binary()), arrived))
 
     def start(self) -> None:
-        """Open the door and begin to deliver. Raises ConfigError when the address cannot be had."""
-        self._thread.start()
+        """Open the door and begin to deliver. Raises ConfigError when an address cannot be had."""
+        try:
+            self._tell()
+            self._thread.start()
+        except BaseException:
+            for part in self._parts:
+                part.close()
+            raise
         self._runner.start()
         if self._settings.kafka:
             self._parts.append(KafkaFeeds(self._settings.kafka, self._streams, self._append))
+
+    def _tell(self) -> None:
+        """Begin to tell of metrics, as far as that is asked for."""
         if self._settings.metrics_port is not None:
             server = MetricsServer(self._settings.host, self._settings.metrics_port, self.metrics)
             self.metrics_port = server.port
@@ -77,7 +86,7 @@ class Firehose:
 
     def stop(self) -> None:
         """Answer what is under way, and deliver no more."""
-        for part in self._parts:
+        for part in reversed(self._parts):
             part.close()
         self._thread.stop()
         self._runner.stop()

@@ -10,6 +10,7 @@ from stream.kafka_source import Append, KafkaSource, connect, start_of
 
 log = logging.getLogger(__name__)
 
+_AGAIN = 5.0  # seconds until a source that failed is begun anew
 _LOOK = 0.5  # seconds between two looks at which streams there are
 
 
@@ -62,7 +63,13 @@ class KafkaFeeds:
             self._append,
             self._append,
         )
-        try:
-            source.run(self._ends[identity])
-        except UnknownStream:
-            log.info("stream of a topic is gone", extra={"stream": stream.name})
+        end = self._ends[identity]
+        while not end.is_set():
+            try:
+                source.run(end)
+            except UnknownStream:
+                log.info("stream of a topic is gone", extra={"stream": stream.name})
+                return
+            except Exception:
+                log.exception("topic cannot be read", extra={"stream": stream.name})
+                end.wait(_AGAIN)

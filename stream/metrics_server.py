@@ -1,6 +1,7 @@
 """Metrics of delivery streams, for others to read: Prometheus text over HTTP, CloudWatch events in a file."""
 
 import logging
+import socket
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +16,18 @@ log = logging.getLogger(__name__)
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class _SixServer(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class MetricsServer:
     """Answers GET /metrics. Raises ConfigError when the address cannot be had."""
 
     def __init__(self, host: str, port: int, metrics: Metrics) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(metrics))
+            self._server = (_SixServer if ":" in host else ThreadingHTTPServer)(
+                (host, port), _handler(metrics)
+            )
         except OSError as error:
             raise ConfigError(f"firehose: cannot serve metrics at {host}:{port}: {error}") from error
         self._server.daemon_threads = True

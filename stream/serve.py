@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _DAY = 86_400_000
 _DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries of a write; the last for ever
 _STREAMS_EVERY = 0.5  # seconds between two looks at delivery streams that are watched
+_PORTIONS = 4  # of one stream in a row, before other work has its turn
 _PAGE_EVERY = 60.0  # seconds; the page is made anew from all reports
 
 
@@ -98,7 +99,9 @@ class Service:
         """Records of the delivery streams that are watched, as captures of their endpoints."""
         for name, endpoint in self._watched.items():
             key = f"firehose:{name}"
-            while self.firehose and not self._stop.is_set():
+            for _ in range(_PORTIONS):
+                if self.firehose is None or self._stop.is_set():
+                    return
                 subject, now = Subject(endpoint), self._now()
                 at = self._positions.get(key, Position()).offset
                 records = self.firehose.read(name, at)

@@ -1,7 +1,8 @@
 """The delivery of one stream: which records make a range, and the order in which a range is delivered."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ from schemas.delivery_stream import DeliveryStream
 from schemas.errors import ConfigError, SinkBusy
 from schemas.records import Records
 from sinks.bucket import BucketRefused
-from stream.deliveries.destination import Delivered, Destination
+from stream.deliveries.destination import Destination, Placed, Processed
 from stream.deliveries.surroundings import Surroundings
 from stream.firehose import body
 from stream.firehose.buffering import Buffer
@@ -35,6 +36,10 @@ class Intent(Struct, frozen=True):
     stream: DeliveryStream
 
 
+class Abandoned(Exception):
+    """The stream was deleted while it was delivered: nobody waits for what is left of it."""
+
+
 class Channel:
     """Delivers one stream. `step` is one look at the queue.
 
@@ -51,8 +56,12 @@ class Channel:
         metrics: Metrics,
         limit: Callable[[], int] = lambda: NO_LIMIT,
     ) -> None:
-        self._queue, self._name, self._around, self._metrics = queue, name, around, metrics
+        self._queue, self._name, self._metrics = queue, name, metrics
+        self._shared = around
+        self._around = msgspec.structs.replace(around, sleep=self._sleep)
         self._limit = limit
+        self._intent: Intent | None = None
+        self._current: Destination | None = None  # what carries it out
         self._stream: DeliveryStream | None = None
         self._destination: Destination | None = None
         self._buffer: Buffer | None = None
@@ -60,7 +69,7 @@ class Channel:
         self._first_time = True
 
     def step(self) -> bool:
-        """Deliver what is due; whether a range was delivered. Raises what the surroundings' sleep raises."""
+        """Deliver what is due; whether there may be more at once. Raises Abandoned and what waiting raises."""
         if self._first_time:
             if (raw := self._queue.intent(self._name)) is not None:
                 self._carry_out(msgspec.msgpack.decode(raw, type=Intent))
@@ -78,11 +87,15 @@ class Channel:
             self._destination = Destination(stream, self._around)
         except (ValueError, ConfigError) as error:
             log.error("stream cannot be delivered", extra={"stream": self._name, "reason": str(error)})
-            self._around.sleep(_DELAYS[-1])
+            self._sleep(_DELAYS[-1])
             return False
-        self._stream = stream
         hints = self._destination.hints
-        self._buffer = msgspec.structs.replace(self._buffer, hints=hints) if self._buffer else Buffer(hints)
+        goes_on = self._stream is not None and self._stream.created == stream.created
+        if goes_on and self._buffer is not None:
+            self._buffer = msgspec.structs.replace(self._buffer, hints=hints)
+        else:
+            self._buffer = Buffer(hints)
+        self._stream = stream
         return True
 
     def _take(self) -> bool:
@@ -97,6 +110,8 @@ class Channel:
             return True
         if len(new):
             self._seen, self._buffer = int(new.sequence[-1]), buffer
+        if new.nbytes >= _READ:
+            return True  # more waits, which may belong to this range
         if self._buffer.due(self._around.now()):
             self._deliver(self._seen)
             return True
@@ -110,16 +125,59 @@ class Channel:
         self._seen, self._buffer = until, Buffer(self._destination.hints)
 
     def _carry_out(self, intent: Intent) -> None:
-        put = self._range(intent.until)
-        if len(put):
-            destination = self._destination
-            if destination is None or intent.stream != self._stream:
-                destination = Destination(intent.stream, self._around)
-            delivered: list[Delivered] = []
-            self._repeat(lambda: delivered.append(self._tried(destination, put, intent.sealed)))
-            self._count(destination, put, delivered[-1])
+        """Deliver the range that was remembered, however long its destination is away, and drop it."""
+        self._intent = intent
+        if len(put := self._range(intent.until)):
+            destination = self._destination_of(intent.stream)
+            self._current = destination
+            processed = destination.process(put)
+            made = destination.objects(put, processed, intent.sealed)
+            for delay in chain(_DELAYS, repeat(_DELAYS[-1])):
+                try:
+                    destination.store(made)
+                    break
+                except (SinkBusy, BucketRefused) as error:
+                    self._wait(put, destination, error, delay)
+                if (renewed := self._renewed(intent)) is not intent:
+                    intent = renewed
+                    destination = self._destination_of(intent.stream)
+                    made = destination.objects(put, processed, intent.sealed)
+            self._count(destination, put, processed, made)
         self._repeat(lambda: self._queue.commit(self._name, intent.until))
         self._seen = max(self._seen, intent.until)
+        self._intent = self._current = None
+
+    def _destination_of(self, stream: DeliveryStream) -> Destination:
+        if self._destination is not None and stream == self._stream:
+            return self._destination
+        return Destination(stream, self._around)
+
+    def _renewed(self, intent: Intent) -> Intent:
+        """The intent with the stream as it is now configured: what could not be stored where it pointed may
+        be meant for another place."""
+        now = self._queue.streams.get(self._name, intent.stream)
+        if now.destination == intent.stream.destination or now.kind != intent.stream.kind:
+            return intent
+        renewed = Intent(intent.until, intent.sealed, now)
+        self._repeat(lambda: self._queue.intend(self._name, msgspec.msgpack.encode(renewed)))
+        return renewed
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, in whatever is under way; not for a stream that is no more."""
+        if (intent := self._intent) is not None:
+            now = self._queue.streams.get(self._name)
+            if now is None or now.gone_from is not None or now.created != intent.stream.created:
+                raise Abandoned
+            if self._current is not None and now.destination != intent.stream.destination:
+                self._current.follow(now)
+        self._shared.sleep(seconds)
+
+    def _wait(self, put: Records, destination: Destination, error: Exception, delay: float) -> None:
+        age = (self._around.now() - int(put.arrived[0])) / 1_000
+        metric = destination.metric if destination.metric == "DeliveryToS3" else "BackupToS3"
+        self._metrics.add(self._name, {f"{metric}.Success": 0, f"{metric}.DataFreshness": age})
+        log.error("delivery waits", extra={"stream": self._name, "reason": str(error), "seconds": delay})
+        self._sleep(delay)
 
     def _range(self, until: int) -> Records:
         """The records that wait, up to `until`; not all that do: after an outage there may be many."""
@@ -133,56 +191,44 @@ class Channel:
             np.concatenate([part.sequence for part in parts]),
         )
 
-    def _tried(self, destination: Destination, put: Records, sealed: int) -> Delivered:
-        try:
-            return destination.deliver(put, sealed)
-        except (SinkBusy, BucketRefused):
-            waited = (self._around.now() - int(put.arrived[0])) / 1_000
-            self._metrics.add(
-                self._name,
-                {f"{destination.metric}.Success": 0, f"{destination.metric}.DataFreshness": waited},
-            )
-            raise
-
     def _repeat(self, action: Callable[[], object]) -> None:
-        """Until it succeeds: what was acknowledged is kept, however long a destination is away."""
-        tries = 0
-        while True:
+        """A write of the queue until it succeeds."""
+        for delay in chain(_DELAYS, repeat(_DELAYS[-1])):
             try:
                 action()
                 return
-            except (SinkBusy, BucketRefused) as error:
-                delay = _DELAYS[min(tries, len(_DELAYS) - 1)]
+            except SinkBusy as error:
                 log.error(
                     "delivery waits", extra={"stream": self._name, "reason": str(error), "seconds": delay}
                 )
-                self._around.sleep(delay)
-                tries += 1
+                self._sleep(delay)
 
-    def _count(self, destination: Destination, put: Records, done: Delivered) -> None:
-        metric, now = destination.metric, self._around.now()
+    def _count(
+        self, destination: Destination, put: Records, processed: Processed, made: Sequence[Placed]
+    ) -> None:
+        """Metrics by Firehose's names; records that a transform took apart count as the parts."""
+        metric, age = destination.metric, max(self._around.now() - int(put.arrived[0]), 0) / 1_000
+        data, backed = ([each for _, each in made if each.kind == kind] for kind in ("data", "backup"))
+        to_s3 = metric == "DeliveryToS3"
         counted = {
-            f"{metric}.Records": len(put) - done.failed - done.dropped,
+            f"{metric}.Records": sum(each.records for each in data) if to_s3 else processed.delivered,
             f"{metric}.Bytes": put.nbytes,
-            f"{metric}.Success": 1,
-            f"{metric}.DataFreshness": max(now - int(put.arrived[0]), 0) / 1_000,
+            f"{metric}.Success": processed.success,
+            f"{metric}.DataFreshness": age,
         }
-        if metric == "DeliveryToS3":
-            counted["DeliveryToS3.ObjectCount"] = sum(each.kind == "data" for each in done.objects)
-        for each in done.objects:
-            if each.kind == "backup":
-                counted |= {"BackupToS3.Records": each.records, "BackupToS3.Success": 1}
+        if to_s3:
+            counted["DeliveryToS3.ObjectCount"] = len(data)
+        if backed:
+            counted |= {
+                "BackupToS3.Records": sum(each.records for each in backed),
+                "BackupToS3.Bytes": put.nbytes,
+                "BackupToS3.Success": 1,
+                "BackupToS3.DataFreshness": age,
+            }
         self._metrics.add(self._name, counted)
-        log.info(
-            "range delivered",
-            extra={
-                "stream": self._name,
-                "records": len(put),
-                "objects": len(done.objects),
-                "failed": done.failed,
-                "dropped": done.dropped,
-            },
-        )
+        facts = {"stream": self._name, "records": len(put), "objects": len(made)}
+        facts |= {"failed": len(processed.failed), "dropped": processed.done.dropped}
+        log.info("range delivered", extra=facts)
 
 
 def _until(records: Records, last: int) -> Records:

@@ -31,12 +31,18 @@ _METRICS = {
 }
 
 
-class Delivered(Struct, frozen=True):
-    """What a delivery did: objects put, and records that failed or were let go by a function."""
+class Processed(Struct, frozen=True):
+    """A range behind its transforms and, where the destination is none of S3, behind the destination itself:
+    `failed` are records that did not get through, `delivered` how many the destination took, `success` the
+    share of its requests that succeeded."""
 
-    objects: Sequence[Object]
-    failed: int
-    dropped: int
+    done: Transformed
+    failed: Sequence[Failed]
+    delivered: int
+    success: float
+
+
+Placed = tuple[Plan, Object]  # an object and whose bucket it goes to
 
 
 class Destination:
@@ -47,7 +53,8 @@ class Destination:
         self._stream, self._around = stream, around
         document = stream.destination
         self._named = named(stream)
-        self._sender = Sender(stream.arn, identity(stream))
+        kafka = (stream.source or {}).get("MSKClusterARN") if stream.type == "MSKAsSource" else None
+        self._sender = Sender(stream.arn, identity(stream), kafka)
         self._processing = document.get("ProcessingConfiguration")
         self._invoke = around.invoke(stream.processors())
         self._is_s3 = stream.kind == "ExtendedS3"
@@ -79,30 +86,45 @@ class Destination:
             return OpenSearchSink(cluster, bulk, mark, sleep=around.sleep, now=around.now)
         return None
 
-    def deliver(self, put: Records, sealed: int) -> Delivered:
-        """Deliver a range of records that was sealed at `sealed` (ms). The same range gives the same objects
-        and ids. Raises SinkBusy when it is to be tried again, BucketRefused when a bucket cannot take it."""
+    def process(self, put: Records) -> Processed:
+        """Transform a range and, unless it goes to S3, hand it to the destination, whose own retries are over
+        when this returns. What is sent twice has the same ids."""
         done = self._transformed(put)
+        sink = self._sink
+        if sink is None:
+            return Processed(done, done.failed, 0, 1.0)
+        attempts, successes, lost = sink.attempts, sink.successes, getattr(sink, "lost", 0)
         raw = put.data.take(pa.array(done.origin)) if len(done.origin) else put.data[:0]
-        failed = list(done.failed)
-        if self._sink is not None:
-            failed += self._sink.deliver(done.records, raw)
-        first = int(put.sequence[0])
+        refused = sink.deliver(done.records, raw)
+        lost = getattr(sink, "lost", 0) - lost
+        tried = sink.attempts - attempts
+        success = (sink.successes - successes) / tried if tried else 1.0
+        taken = len(done.records) - len(refused) - lost
+        return Processed(done, [*done.failed, *refused], taken, success)
+
+    def objects(self, put: Records, processed: Processed, sealed: int) -> list[Placed]:
+        """What goes into buckets of a range that was sealed at `sealed` (ms): the same every time."""
+        first, done = int(put.sequence[0]), processed.done
         source = Source(first, sealed, put, done.origin, done.partition_keys)
         kept = done.records if self._is_s3 else done.records.take(np.empty(0, np.int64))
-        made = objects(kept, failed, self._named, self._plan, source)
-        self._put(self._plan, made)
+        made = [(self._plan, o) for o in objects(kept, processed.failed, self._named, self._plan, source)]
         if self._backup is not None:
-            backed = objects(put, [], self._named, self._backup, Source(first, sealed), kind="backup")
-            self._put(self._backup, backed)
-            made += backed
-        lost = sum(each.records for each in made if each.kind not in ("data", "backup"))
-        return Delivered(made, lost, done.dropped)
+            source = Source(first, sealed)
+            backed = objects(put, [], self._named, self._backup, source, kind="backup")
+            made += [(self._backup, each) for each in backed]
+        return made
 
-    def _put(self, where: Plan, made: Sequence[Object]) -> None:
-        for each in made:
+    def store(self, made: Sequence[Placed]) -> None:
+        """Put objects. Raises SinkBusy when it is to be tried again, BucketRefused when a bucket cannot take
+        one; putting them all again changes nothing."""
+        for where, each in made:
             about = {"content_type": each.content_type, "content_encoding": each.content_encoding}
             self._around.bucket.put(where.bucket, each.key, each.body, sse=where.sse, **about)  # type: ignore[arg-type]
+
+    def follow(self, stream: DeliveryStream) -> None:
+        """Take up a changed address of an HTTP endpoint, for the next try."""
+        if isinstance(self._sink, HttpEndpoint) and stream.kind == "HttpEndpoint":
+            self._sink.endpoint = Endpoint.of(stream.destination, local=self._around.local)
 
     def _transformed(self, put: Records) -> Transformed:
         """The range through the transforms, some MiB at a time."""

@@ -1,16 +1,18 @@
 """Runs a channel for each delivery stream, in threads of their own, as streams come and go."""
 
 import logging
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 
-from stream.deliveries.channel import NO_LIMIT, Channel
+from stream.deliveries.channel import NO_LIMIT, Abandoned, Channel
 from stream.deliveries.surroundings import Surroundings
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
 
 log = logging.getLogger(__name__)
 
+_PATIENCE = 10.0  # seconds that deliveries have to stop
 _LOOK = 0.5  # seconds between two looks at a queue that has nothing due
 
 
@@ -42,11 +44,15 @@ class Runner:
         self._watch.start()
 
     def stop(self) -> None:
-        """Return when no delivery is under way any more."""
+        """Return when no delivery is under way any more; one that hangs is left after a while, and carried
+        out again at the next start."""
         self._stop.set()
         self._watch.join()
-        for thread in self._threads.values():
-            thread.join()
+        end = time.monotonic() + _PATIENCE
+        for name, thread in self._threads.items():
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                log.warning("delivery left in the middle", extra={"stream": name})
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -68,7 +74,7 @@ class Runner:
             while name in self._queue.streams:
                 if not channel.step():
                     self._sleep(_LOOK)
-        except Stopped:
+        except (Stopped, Abandoned):
             pass
         except Exception:
             log.exception("delivery of a stream failed", extra={"stream": name})

@@ -51,6 +51,8 @@ def embedded(
     streams: dict[str, dict[str, float]] = {}
     for (stream, name), series in sorted(now.items()):
         earlier = before.get((stream, name), Series())
+        if series.count < earlier.count:  # of an earlier stream of the same name
+            earlier = Series()
         if (count := series.count - earlier.count) > 0:
             total = series.total - earlier.total
             mean = total / count if _unit(name) == "Milliseconds" else total

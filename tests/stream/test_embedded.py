@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from made import ARRIVED, HOUR, SUBJECT, T0, capture, settings_for
+from schemas.errors import SinkBusy
 from schemas.frame import Frame
 from schemas.times import END_OF_TIME
 from stream import embedded, log
@@ -105,4 +106,28 @@ def test_records_that_cannot_be_read_do_not_pile_up_in_memory(tmp_path, monkeypa
     work.pump()
     assert store.covered > 0
     assert len(list((out / "errors").iterdir())) >= 3
+    store.close()
+
+
+def test_frames_are_stored_although_the_first_write_fails(tmp_path):
+    out = tmp_path / "out"
+    store = Log(out / "streamgauge.sqlite")
+    append, failures = store.append, [SinkBusy("disk full")]
+
+    def failing(messages, positions):
+        stored = list(messages)
+        if failures:
+            raise failures.pop()
+        return append(stored, positions)
+
+    def twice(action):
+        with contextlib.suppress(SinkBusy):
+            return action()
+        return action()
+
+    store.append = failing  # type: ignore[method-assign]
+    chosen = settings_for(out, tmp_path / "none")
+    work = Embedded(chosen, store, Setups(chosen), Outputs.of(chosen), twice)
+    work.append(frame for frame in messages(3, [2]))
+    assert len(store.read(0)) == 3
     store.close()

@@ -14,6 +14,7 @@ from delivering import LAKE, MIB, NOW, ROLE, Delivering, stream
 from schemas.errors import SinkBusy
 from sinks.bucket import BucketRefused
 from sinks.local_bucket import LocalBuckets
+from stream.deliveries.channel import Abandoned
 
 SMALL = {"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 60}}
 
@@ -92,6 +93,15 @@ def test_after_an_outage_no_more_is_read_than_a_range_and_a_portion(opened, monk
     assert sum(map(len, work.objects().values())) == 24 * MIB
 
 
+def test_records_that_came_together_are_delivered_together_however_late(opened):
+    work = opened(stream(BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 60}))
+    for _ in range(20):
+        work.put(*[b"x" * MIB] * 2)
+    work.clock.sleep(3_600)
+    assert work.run() == 1
+    assert [len(body) for body in work.objects().values()] == [40 * MIB]
+
+
 def test_a_stream_that_is_gone_leaves_no_object(opened):
     work = opened()
     work.put(b"a")
@@ -147,6 +157,53 @@ def test_a_range_that_was_sealed_goes_where_the_stream_pointed_then(opened, tmp_
     assert work.run() == 1  # the first range is delivered before it
     assert {key.split("/")[0]: body for key, body in work.objects().items()} == {"old": b"a", "new": b"b"}
     assert any("s-2-" in key for key in work.objects("new/"))
+
+
+class Elsewhere(LocalBuckets):
+    """A bucket `typo` that is not there."""
+
+    def put(self, bucket: str, *arguments: Any, **more: Any) -> None:
+        if bucket == "typo":
+            raise SinkBusy("no such bucket")
+        super().put(bucket, *arguments, **more)
+
+
+def defined_again(work: Delivering, **change: Any) -> None:
+    now = work.queue.streams["s"]
+    asyncio.run(work.queue.define(msgspec.structs.replace(now, **change)))
+
+
+def test_an_update_puts_right_where_a_range_could_not_be_stored(opened, tmp_path, monkeypatch):
+    wrong = {"BucketARN": "arn:aws:s3:::typo"}
+    work = opened(stream(**SMALL, **wrong), bucket=Elsewhere(tmp_path / "buckets"))
+    work.put(b"a")
+    work.clock.sleep(60)
+    slept = work.clock.sleep
+
+    def sleep(seconds: float) -> None:
+        slept(seconds)
+        defined_again(work, destination={**LAKE, **SMALL}, version=2)
+
+    work.channel._shared = msgspec.structs.replace(work.channel._shared, sleep=sleep)
+    assert work.run() == 1
+    assert [*work.objects().values()] == [b"a"]
+
+
+@pytest.mark.parametrize("change", [{"gone_from": NOW}, {"created": NOW + 1}])
+def test_a_stream_that_is_deleted_while_its_bucket_is_away_is_abandoned(opened, tmp_path, change):
+    wrong = {"BucketARN": "arn:aws:s3:::typo"}
+    work = opened(stream(**SMALL, **wrong), bucket=Elsewhere(tmp_path / "buckets"))
+    work.put(b"a")
+    work.clock.sleep(60)
+    slept = work.clock.sleep
+
+    def sleep(seconds: float) -> None:
+        slept(seconds)
+        defined_again(work, **change)
+
+    work.channel._shared = msgspec.structs.replace(work.channel._shared, sleep=sleep)
+    with pytest.raises(Abandoned):
+        work.run()
 
 
 class Crash(BaseException):
@@ -316,6 +373,31 @@ def test_an_http_endpoint_has_the_records_and_what_it_refuses_is_backed_up(opene
     assert work.run() == 1
     (line,) = work.objects("failed/http-endpoint-failed/").values()
     assert base64.b64decode(json.loads(line)["rawData"]) == b"c"
+
+
+def test_a_backup_bucket_that_is_away_makes_no_endpoint_get_records_twice(opened, scripted, tmp_path):
+    server = scripted(taken)
+    bucket = Away(tmp_path / "buckets", 5, SinkBusy("away"))
+    work = opened(endpoint(server.url, S3BackupMode="AllData"), bucket=bucket)
+    work.put(b"a", b"b")
+    work.clock.sleep(60)
+    assert work.run() == 1
+    assert len(server.requests) == 1
+    assert [*work.objects("backup/").values()] == [b"ab"]
+
+
+@pytest.mark.parametrize(("status", "records", "success"), [(200, 2, 1.0), (500, 0, 0.0), (413, 0, 0.0)])
+def test_what_an_endpoint_did_not_take_is_not_counted_as_delivered(
+    opened, scripted, status, records, success
+):
+    server = scripted(taken if status == 200 else (status, {}, b""))
+    work = opened(endpoint(server.url))
+    work.put(b"a", b"b")
+    work.clock.sleep(60)
+    assert work.run() == 1
+    counted = {name: series.last for (_, name), series in work.metrics.snapshot().items()}
+    assert counted["DeliveryToHttpEndpoint.Records"] == records
+    assert counted["DeliveryToHttpEndpoint.Success"] == success
 
 
 def test_a_request_that_was_sent_before_a_crash_keeps_its_id(opened, scripted, monkeypatch):
