@@ -23,6 +23,7 @@ from stream.ingest.queue import Queue
 
 ARN = "arn:aws:firehose:us-east-1:000000000000:deliverystream/bench"
 BATCH = 500  # records, as PutRecordBatch sends them
+CLIENTS = 4  # that put at once
 
 
 def filled(path: Path, count: int) -> Queue:
@@ -33,9 +34,10 @@ def filled(path: Path, count: int) -> Queue:
 
     async def fill() -> None:
         await queue.define(stream)
-        for at in range(0, count, BATCH):
-            batch = pa.array([record(i) for i in range(at, at + BATCH)], pa.binary())
-            await queue.append("bench", batch, 1_000)
+        for at in range(0, count, BATCH * CLIENTS):
+            starts = range(at, min(at + BATCH * CLIENTS, count), BATCH)
+            batches = [pa.array([record(i) for i in range(s, s + BATCH)], pa.binary()) for s in starts]
+            await asyncio.gather(*(queue.append("bench", batch, 1_000) for batch in batches))
 
     asyncio.run(fill())
     return queue

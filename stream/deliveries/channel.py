@@ -69,7 +69,7 @@ class Channel:
         self._first_time = True
 
     def step(self) -> bool:
-        """Deliver what is due; whether there may be more at once. Raises Abandoned and what waiting raises."""
+        """Deliver what is due; whether there may be more at once. Raises Abandoned and what waits raise."""
         if self._first_time:
             if (raw := self._queue.intent(self._name)) is not None:
                 self._carry_out(msgspec.msgpack.decode(raw, type=Intent))
@@ -110,8 +110,7 @@ class Channel:
             return True
         if len(new):
             self._seen, self._buffer = int(new.sequence[-1]), buffer
-        if new.nbytes >= _READ:
-            return True  # more waits, which may belong to this range
+            return True  # more may wait, and belong to this range
         if self._buffer.due(self._around.now()):
             self._deliver(self._seen)
             return True
