@@ -23,7 +23,7 @@ from stream.ingest.queue import Queue
 log = logging.getLogger(__name__)
 
 NO_LIMIT = 1 << 62
-_READ = 8 << 20  # bytes of records looked at together
+_READ = 4 << 20  # bytes of records looked at together
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds between tries; the last for ever
 
 
@@ -126,8 +126,8 @@ class Channel:
     def _carry_out(self, intent: Intent) -> None:
         """Deliver the range that was remembered, however long its destination is away, and drop it."""
         self._intent = intent
-        if len(put := self._range(intent.until)):
-            destination = self._destination_of(intent.stream)
+        destination = self._destination_of(intent.stream)
+        if len(put := self._range(intent.until, destination.hints.nbytes + _READ)):
             self._current = destination
             processed = destination.process(put)
             made = destination.objects(put, processed, intent.sealed)
@@ -178,17 +178,14 @@ class Channel:
         log.error("delivery waits", extra={"stream": self._name, "reason": str(error), "seconds": delay})
         self._sleep(delay)
 
-    def _range(self, until: int) -> Records:
-        """The records that wait, up to `until`; not all that do: after an outage there may be many."""
+    def _range(self, until: int, size: int) -> Records:
+        """The records that wait, up to `until`, of about `size` bytes; not all that wait are read: after an
+        outage there may be many."""
         at = self._queue.covered(self._name)
-        parts = [_until(self._queue.read(self._name, at, _READ), until)]
+        parts = [_until(self._queue.read(self._name, at, size), until)]
         while len(parts[-1]) and (at := int(parts[-1].sequence[-1])) < until:
             parts.append(_until(self._queue.read(self._name, at, _READ), until))
-        return Records(
-            pa.concat_arrays([part.data for part in parts]),
-            np.concatenate([part.arrived for part in parts]),
-            np.concatenate([part.sequence for part in parts]),
-        )
+        return parts[0] if len(parts) == 1 else _joined(parts)
 
     def _repeat(self, action: Callable[[], object]) -> None:
         """A write of the queue until it succeeds."""
@@ -228,6 +225,14 @@ class Channel:
         facts = {"stream": self._name, "records": len(put), "objects": len(made)}
         facts |= {"failed": len(processed.failed), "dropped": processed.done.dropped}
         log.info("range delivered", extra=facts)
+
+
+def _joined(parts: Sequence[Records]) -> Records:
+    return Records(
+        pa.concat_arrays([part.data for part in parts]),
+        np.concatenate([part.arrived for part in parts]),
+        np.concatenate([part.sequence for part in parts]),
+    )
 
 
 def _until(records: Records, last: int) -> Records:
