@@ -13,6 +13,7 @@ from schemas.delivery_stream import DeliveryStream
 from schemas.errors import ConfigError, SinkBusy
 from schemas.records import Records
 from sinks.bucket import BucketRefused
+from stream.deliveries.counting import counted
 from stream.deliveries.destination import Destination, Placed, Processed
 from stream.deliveries.surroundings import Surroundings
 from stream.firehose import body
@@ -202,26 +203,7 @@ class Channel:
     def _count(
         self, destination: Destination, put: Records, processed: Processed, made: Sequence[Placed]
     ) -> None:
-        """Metrics by Firehose's names; records that a transform took apart count as the parts."""
-        metric, age = destination.metric, max(self._around.now() - int(put.arrived[0]), 0) / 1_000
-        data, backed = ([each for _, each in made if each.kind == kind] for kind in ("data", "backup"))
-        to_s3 = metric == "DeliveryToS3"
-        counted = {
-            f"{metric}.Records": sum(each.records for each in data) if to_s3 else processed.delivered,
-            f"{metric}.Bytes": put.nbytes,
-            f"{metric}.Success": processed.success,
-            f"{metric}.DataFreshness": age,
-        }
-        if to_s3:
-            counted["DeliveryToS3.ObjectCount"] = len(data)
-        if backed:
-            counted |= {
-                "BackupToS3.Records": sum(each.records for each in backed),
-                "BackupToS3.Bytes": put.nbytes,
-                "BackupToS3.Success": 1,
-                "BackupToS3.DataFreshness": age,
-            }
-        self._metrics.add(self._name, counted)
+        self._metrics.add(self._name, counted(destination, put, processed, made, self._around.now()))
         facts = {"stream": self._name, "records": len(put), "objects": len(made)}
         facts |= {"failed": len(processed.failed), "dropped": processed.done.dropped}
         log.info("range delivered", extra=facts)

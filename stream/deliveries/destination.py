@@ -64,6 +64,9 @@ class Destination:
         self.hints: Hints = self._plan.hints if self._is_s3 else _hints(stream)
         self.delimited = self._is_s3 and self._plan.delimited
         self.metric = _METRICS[stream.kind]
+        self.partitions = self._plan.partitions is not None
+        self.converts = self._plan.conversion is not None
+        self.calls = self._invoke is not None
 
     def _planned(self, document: Mapping[str, Any], backup: bool = False) -> Plan:
         return plan.of(document, self._named, backup=backup, tables=self._around.tables)

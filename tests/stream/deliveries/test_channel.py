@@ -315,6 +315,7 @@ def test_a_function_changes_records_drops_some_and_all_are_backed_up_as_they_cam
     assert told["errorCode"] == "Lambda.ProcessingFailedStatus"
     counted = {name: series.total for (_, name), series in work.metrics.snapshot().items()}
     assert counted["DeliveryToS3.Records"] == 2
+    assert counted["SucceedProcessing.Records"] == 2
     assert counted["BackupToS3.Records"] == 4
 
 
@@ -339,6 +340,42 @@ def test_what_cannot_be_delivered_waits_and_is_said(opened, caplog):
     assert work.channel.step() is False
     assert "no target is configured" in caplog.records[0].reason
     assert work.queue.waiting("s") > 0
+
+
+TABLES = {"d": {"t": [{"Name": "part", "Type": "string"}, {"Name": "n", "Type": "int"}]}}
+CONVERTED = {
+    "SchemaConfiguration": {"RoleARN": ROLE, "DatabaseName": "d", "TableName": "t"},
+    "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
+    "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}},
+}
+BY_PART = {
+    "Prefix": "p=!{partitionKeyFromQuery:part}/",
+    "ErrorOutputPrefix": "e/!{firehose:error-output-type}/",
+    "DynamicPartitioningConfiguration": {"Enabled": True},
+    "ProcessingConfiguration": {
+        "Enabled": True,
+        "Processors": [
+            {
+                "Type": "MetadataExtraction",
+                "Parameters": [
+                    {"ParameterName": "MetadataExtractionQuery", "ParameterValue": "{part: .part}"},
+                    {"ParameterName": "JsonParsingEngine", "ParameterValue": "JQ-1.6"},
+                ],
+            }
+        ],
+    },
+}
+
+
+def test_partitions_and_conversions_are_counted(opened):
+    work = opened(stream(DataFormatConversionConfiguration=CONVERTED, **BY_PART), tables=TABLES)
+    work.put(*(b'{"part": "%c", "n": %s}' % (b"ab"[i % 2], n) for i, n in enumerate([b"1", b"2", b"[]"])))
+    work.clock.sleep(300)
+    assert work.run() == 1
+    counted = {name: series.last for (_, name), series in work.metrics.snapshot().items()}
+    assert counted["PartitionCount"] == counted["DeliveryToS3.ObjectCount"] == 2
+    assert counted["SucceedConversion.Records"] == counted["DeliveryToS3.Records"] == 2
+    assert counted["FailedConversion.Records"] == 1
 
 
 def endpoint(url: str, **more: Any) -> Any:
