@@ -1,11 +1,11 @@
 """Replaying capture files through the embedded host, from the first file or from where it stopped."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 
 from schemas.errors import SourceError
 from schemas.frame import Frame
 from schemas.times import END_OF_TIME
+from schemas.times import now as wall_clock
 from sinks import page
 from stream import directory, source
 from stream.embedded import Embedded, Outputs
@@ -69,7 +69,7 @@ class Replay:
     def _chunks(self) -> Iterator[tuple[Chunk | None, int]]:
         """Every chunk not yet read, with the bytes of all files read by then; None ends a file."""
         positions = self._log.positions()
-        arrived = time.time_ns() // 1_000_000
+        arrived = wall_clock()
         done = 0
         for file in self._files:
             at = positions.get(file.path, Position())

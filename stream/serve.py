@@ -13,6 +13,7 @@ import numpy as np
 from schemas.errors import SourceError
 from schemas.frame import Frame, Subject, split
 from schemas.times import format_time, milliseconds
+from schemas.times import now as wall_clock
 from sinks import page
 from stream import directory, source
 from stream.embedded import Embedded, Outputs
@@ -43,7 +44,7 @@ class Service:
         self,
         settings: Settings,
         stop: Event | None = None,
-        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now: Callable[[], int] = wall_clock,
     ) -> None:
         self._settings = settings
         self._stop = stop or Event()

@@ -1,7 +1,7 @@
 """MetadataExtraction: partition keys out of records, by a jq query."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas.errors import ConfigError
+from stream.firehose import expressions
 
 # The query sees its record and nothing else: not the next record, the environment or the clock.
 _HIDDEN = "env input inputs input_filename input_line_number halt halt_error now get_search_list".split()
@@ -104,6 +105,12 @@ def names(query: str) -> frozenset[str] | None:
     if entries is None or not all(found):
         return None
     return frozenset(match[1] or match[2] or match[3] for match in found if match)
+
+
+def promised(query: str, prefix: str) -> Collection[str]:
+    """The keys that a query makes; where only running it tells, those that the prefix asks it for."""
+    found = names(query)
+    return expressions.keys(expressions.parse(prefix), expressions.QUERY) if found is None else found
 
 
 def _entries(text: str) -> list[str] | None:

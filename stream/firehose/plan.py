@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from stream.firehose import conversion, expressions, hints, partition_query, partitioning, prefix
+from stream.firehose import conversion, hints, partition_query, partitioning, prefix
 from stream.firehose.catalog import Catalog
 from stream.firehose.compression import FORMATS, Compression
 from stream.firehose.conversion import Conversion
-from stream.firehose.expressions import QUERY, Parts
+from stream.firehose.expressions import Parts
 from stream.firehose.hints import Hints
 from stream.firehose.naming import Stream
 from stream.firehose.partition_query import Query
@@ -103,9 +103,7 @@ def _partitions(
     """Checks the prefixes too: what they may hold depends on where partition keys come from."""
     main, error = document.get("Prefix"), document.get("ErrorOutputPrefix")
     text = steps.get("MetadataExtraction", {}).get("MetadataExtractionQuery")
-    made = partition_query.names(text) if text is not None else None
-    if text is not None and made is None:  # a query whose keys only running it tells
-        made = expressions.keys(expressions.parse(main or ""), QUERY)
+    made = None if text is None else partition_query.promised(text, main or "")
     given = () if "Lambda" in steps else None
     prefix.check(main, error, partitioning=partitioned, query_keys=made, lambda_keys=given)
     if not partitioned:

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from threading import Thread
 from typing import Any, TypeVar
 
 from schemas.errors import ConfigError
+from schemas.times import now as wall_clock
 from stream.ingest.api import Api
 from stream.ingest.control import Deliverable
 from stream.ingest.http import Requests
@@ -23,11 +23,6 @@ T = TypeVar("T")
 _SETTLE = 0.02  # seconds
 _DRAIN = 10.0  # seconds that requests under way have to be answered
 _SHUTDOWN = 1.0  # seconds that connections have afterwards
-
-
-def wall_clock() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Door:
