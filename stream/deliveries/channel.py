@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 
 import msgspec
-import numpy as np
-import pyarrow as pa
 from msgspec import Struct
 
 from schemas.delivery_stream import DeliveryStream
@@ -20,6 +18,7 @@ from stream.firehose import body
 from stream.firehose.buffering import Buffer
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
+from stream.retry import persist
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +101,7 @@ class Channel:
     def _take(self) -> bool:
         """Look at records that are new, and seal where they fill the buffer or have waited long enough."""
         assert self._buffer is not None and self._destination is not None
-        new = self._queue.read(self._name, self._seen, _READ)
-        new = _until(new, self._limit())
+        new = self._queue.read(self._name, self._seen, _READ).between(self._seen, self._limit())
         sizes = body.lengths(new.data, delimited=self._destination.delimited)
         cuts, buffer = self._buffer.add(sizes, new.arrived)
         if cuts:
@@ -183,22 +181,14 @@ class Channel:
         """The records that wait, up to `until`, of about `size` bytes; not all that wait are read: after an
         outage there may be many."""
         at = self._queue.covered(self._name)
-        parts = [_until(self._queue.read(self._name, at, size), until)]
+        parts = [self._queue.read(self._name, at, size).between(at, until)]
         while len(parts[-1]) and (at := int(parts[-1].sequence[-1])) < until:
-            parts.append(_until(self._queue.read(self._name, at, _READ), until))
-        return parts[0] if len(parts) == 1 else _joined(parts)
+            parts.append(self._queue.read(self._name, at, _READ).between(at, until))
+        return Records.joined(parts)
 
     def _repeat(self, action: Callable[[], object]) -> None:
         """A write of the queue until it succeeds."""
-        for delay in chain(_DELAYS, repeat(_DELAYS[-1])):
-            try:
-                action()
-                return
-            except SinkBusy as error:
-                log.error(
-                    "delivery waits", extra={"stream": self._name, "reason": str(error), "seconds": delay}
-                )
-                self._sleep(delay)
+        persist(action, chain(_DELAYS, repeat(_DELAYS[-1])), self._sleep)
 
     def _count(
         self, destination: Destination, put: Records, processed: Processed, made: Sequence[Placed]
@@ -207,19 +197,3 @@ class Channel:
         facts = {"stream": self._name, "records": len(put), "objects": len(made)}
         facts |= {"failed": len(processed.failed), "dropped": processed.done.dropped}
         log.info("range delivered", extra=facts)
-
-
-def _joined(parts: Sequence[Records]) -> Records:
-    return Records(
-        pa.concat_arrays([part.data for part in parts]),
-        np.concatenate([part.arrived for part in parts]),
-        np.concatenate([part.sequence for part in parts]),
-    )
-
-
-def _until(records: Records, last: int) -> Records:
-    """Those up to the sequence number `last`."""
-    count = int(np.searchsorted(records.sequence, last, side="right"))
-    if count == len(records):
-        return records
-    return Records(records.data[:count], records.arrived[:count], records.sequence[:count])

@@ -1,6 +1,6 @@
 """What becomes of a range of records: transforms, the destination itself, and objects in buckets."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from msgspec import Struct
 from schemas.delivery_stream import DeliveryStream
 from schemas.failed import Failed
 from schemas.records import Records
+from schemas.splitting import sizes, split
 from sinks.cluster import Cluster, connect
 from sinks.http_endpoint import HttpEndpoint
 from sinks.http_request import Endpoint
@@ -56,7 +57,7 @@ class Destination:
         kafka = (stream.source or {}).get("MSKClusterARN") if stream.type == "MSKAsSource" else None
         self._sender = Sender(stream.arn, identity(stream), kafka)
         self._processing = document.get("ProcessingConfiguration")
-        self._invoke = around.invoke(stream.processors())
+        self._invoke = around.invoke(self._processing)
         self._is_s3 = stream.kind == "ExtendedS3"
         self._plan = self._planned(document if self._is_s3 else document["S3Configuration"])
         self._backup = self._backup_plan(document)
@@ -97,8 +98,7 @@ class Destination:
         if sink is None:
             return Processed(done, done.failed, 0, 1.0)
         attempts, successes, lost = sink.attempts, sink.successes, getattr(sink, "lost", 0)
-        raw = put.data.take(pa.array(done.origin)) if len(done.origin) else put.data[:0]
-        refused = sink.deliver(done.records, raw)
+        refused = sink.deliver(done.records, put.data.take(pa.array(done.origin)))
         lost = getattr(sink, "lost", 0) - lost
         tried = sink.attempts - attempts
         success = (sink.successes - successes) / tried if tried else 1.0
@@ -134,7 +134,8 @@ class Destination:
         if not self._stream.processors():
             return Transformed(put, np.arange(len(put)), None, [], 0)
         parts = []
-        for rows in _portions(put):
+        for run in split((sizes(put.data), _AT_ONCE)):
+            rows = np.arange(run.start, run.stop)
             part = transform(
                 put.take(rows), self._processing, self._sender, self._invoke,
                 sleep=self._around.sleep, now=self._around.now,
@@ -145,11 +146,7 @@ class Destination:
         for _, part in parts:
             keys += part.partition_keys or [{}] * len(part.records)
             failed += part.failed
-        records = Records(
-            pa.concat_arrays([part.records.data for _, part in parts]),
-            np.concatenate([part.records.arrived for _, part in parts]),
-            np.concatenate([part.records.sequence for _, part in parts]),
-        )
+        records = Records.joined([part.records for _, part in parts])
         origin = np.concatenate([rows[part.origin] for rows, part in parts])
         given = any(part.partition_keys is not None for _, part in parts)
         return Transformed(
@@ -160,12 +157,3 @@ class Destination:
 def _hints(stream: DeliveryStream) -> Hints:
     kind = "http" if stream.kind == "HttpEndpoint" else "opensearch"
     return hints.hints(kind, stream.destination.get("BufferingHints"))
-
-
-def _portions(put: Records) -> Iterator[np.ndarray]:
-    """Rows of some MiB each."""
-    offsets = np.frombuffer(put.data.buffers()[1], np.int32)[put.data.offset :][: len(put) + 1]
-    portion = (offsets[:-1].astype(np.int64) - int(offsets[0])) // _AT_ONCE
-    starts = np.flatnonzero(np.diff(portion, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(put)], strict=True):
-        yield np.arange(start, stop)

@@ -18,6 +18,7 @@ from stream.firehose.naming import Stream
 from stream.settings import FirehoseSettings
 from stream.transforms.invokers import invoker, target
 from stream.transforms.lambda_ import Invoke
+from stream.transforms.processors import Document, enabled
 
 Sleep = Callable[[float], object]
 
@@ -64,14 +65,11 @@ class Surroundings(Struct, frozen=True):
             keep_413=settings.keep_413,
         )
 
-    def invoke(self, processors: list[dict[str, Any]]) -> Invoke | None:
-        """How the stream's Lambda function is called; None where it has none. Raises ConfigError."""
-        for processor in processors:
-            if processor["Type"] == "Lambda":
-                values = {p["ParameterName"]: p["ParameterValue"] for p in processor["Parameters"]}
-                arn = values["LambdaArn"]
-                return invoker(target(arn, self.functions), arn)
-        return None
+    def invoke(self, processing: Document | None) -> Invoke | None:
+        """How the function of a ProcessingConfiguration is called; None where it has none. Raises
+        ConfigError."""
+        given = enabled(processing).get("Lambda")
+        return invoker(target(given["LambdaArn"], self.functions), given["LambdaArn"]) if given else None
 
 
 def named(stream: DeliveryStream) -> Stream:

@@ -5,12 +5,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.splitting import sizes
+
 _DELIMITER = b"\n"
 
 
 def lengths(data: pa.BinaryArray, *, delimited: bool = False) -> NDArray[np.int64]:
     """Bytes of each record as buffering counts them, shape (records,); a delimiter counts too."""
-    return np.asarray(pc.binary_length(data), np.int64) + (len(_DELIMITER) if delimited else 0)
+    return sizes(data) + (len(_DELIMITER) if delimited else 0)
 
 
 def joined(data: pa.BinaryArray, *, delimited: bool = False) -> pa.Buffer:

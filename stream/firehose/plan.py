@@ -15,6 +15,7 @@ from stream.firehose.expressions import Parts
 from stream.firehose.hints import Hints
 from stream.firehose.naming import Stream
 from stream.firehose.partition_query import Query
+from stream.transforms.processors import enabled
 
 Document = Mapping[str, Any]
 _EXTENSION = re.compile(r"\.[0-9a-z!\-_.*'()]{1,127}", re.ASCII)
@@ -70,7 +71,7 @@ def of(
     buffered = hints.hints(kind, document.get("BufferingHints"))
     _, _, _, region, account, *_ = stream.arn.split(":")
     conversion_ = conversion.of(converted or {}, tables or {}, account, region) if converts else None
-    steps = _processors(document.get("ProcessingConfiguration"))
+    steps = enabled(document.get("ProcessingConfiguration"))
     own = conversion_.format.extension if conversion_ else format.extension
     return Plan(
         bucket=_bucket(document["BucketARN"]),
@@ -85,16 +86,6 @@ def of(
         conversion=conversion_,
         partitions=_partitions(document, steps, partitioned, limit),
     )
-
-
-def _processors(processing: Document | None) -> Mapping[str, Mapping[str, str]]:
-    """The parameters of the processors that run, by type."""
-    if not processing or not processing.get("Enabled"):
-        return {}
-    return {
-        each["Type"]: {item["ParameterName"]: item["ParameterValue"] for item in each.get("Parameters") or ()}
-        for each in processing.get("Processors") or ()
-    }
 
 
 def _partitions(

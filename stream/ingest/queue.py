@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_LAST = 2**63 - 1  # sequence number
 _OVERHEAD = 16  # bytes that a record counts beside its data and offset, so that empty ones fill the queue too
 
 
@@ -106,7 +107,7 @@ class Queue:
         nothing waits. Raises BadFrame when the file is damaged."""
         with self._reading:
             parts = [_records(message) for message in _up_to(limit_bytes, self._messages(stream, after))]
-        return _joined(parts, after)
+        return Records.joined(parts).between(after, _LAST)
 
     def _messages(self, stream: str, after: int) -> Iterator[Message]:
         return store.messages(self._reader, stream, after)
@@ -200,15 +201,3 @@ def _records(message: Message) -> Records:
     frame = decode(message.body)
     sequence = np.arange(message.last - message.records + 1, message.last + 1, dtype=np.int64)
     return Records(frame.data, frame.arrived, sequence)
-
-
-def _joined(parts: list[Records], after: int) -> Records:
-    """One of many, without what was delivered before out of the first."""
-    if not parts:
-        none = np.empty(0, np.int64)
-        return Records(pa.array([], pa.binary()), none, none)
-    data = parts[0].data if len(parts) == 1 else pa.concat_arrays([part.data for part in parts])
-    arrived = np.concatenate([part.arrived for part in parts])
-    sequence = np.concatenate([part.sequence for part in parts])
-    start = int(np.searchsorted(sequence, after, side="right"))
-    return Records(data[start:], arrived[start:], sequence[start:])

@@ -12,6 +12,7 @@ from stream.ingest.addresses import AllowHttp, check_url
 from stream.ingest.defaults import enabled
 from stream.ingest.faults import invalid
 from stream.ingest.processors import check_processing
+from stream.transforms.processors import enabled as running
 
 Config = dict[str, Any]
 
@@ -35,7 +36,7 @@ def check(kind: DestinationKind, config: Config, allow_http: AllowHttp) -> None:
 def _check_s3(config: Config) -> None:
     _check_conversion(config)
     partitioned = enabled(config, "DynamicPartitioningConfiguration", absent=False)
-    steps = _steps(config)
+    steps = running(config.get("ProcessingConfiguration"))
     if partitioned:
         _check_partitioning(config, steps)
     _check_encryption(config)
@@ -52,16 +53,6 @@ def _check_s3(config: Config) -> None:
         _check_backup(backup)
     if (zone := config.get("CustomTimeZone")) and zone not in available_timezones():
         raise invalid(f"CustomTimeZone {zone} is not known.")
-
-
-def _steps(config: Config) -> dict[str, dict[str, str]]:
-    """The parameters of the processors that run, by type."""
-    processing = config.get("ProcessingConfiguration", {})
-    steps = processing.get("Processors", []) if processing.get("Enabled") else []
-    return {
-        step["Type"]: {p["ParameterName"]: p["ParameterValue"] for p in step.get("Parameters", [])}
-        for step in steps
-    }
 
 
 def _check_encryption(config: Config) -> None:

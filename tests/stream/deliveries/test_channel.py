@@ -168,9 +168,15 @@ class Elsewhere(LocalBuckets):
         super().put(bucket, *arguments, **more)
 
 
-def defined_again(work: Delivering, **change: Any) -> None:
-    now = work.queue.streams["s"]
-    asyncio.run(work.queue.define(msgspec.structs.replace(now, **change)))
+def while_it_waits(work: Delivering, **change: Any) -> None:
+    """The stream is changed as soon as its delivery has to wait."""
+
+    def sleep(seconds: float) -> None:
+        work.clock.sleep(seconds)
+        now = work.queue.streams["s"]
+        asyncio.run(work.queue.define(msgspec.structs.replace(now, **change)))
+
+    work.channel._shared = msgspec.structs.replace(work.channel._shared, sleep=sleep)
 
 
 def test_an_update_puts_right_where_a_range_could_not_be_stored(opened, tmp_path, monkeypatch):
@@ -178,13 +184,7 @@ def test_an_update_puts_right_where_a_range_could_not_be_stored(opened, tmp_path
     work = opened(stream(**SMALL, **wrong), bucket=Elsewhere(tmp_path / "buckets"))
     work.put(b"a")
     work.clock.sleep(60)
-    slept = work.clock.sleep
-
-    def sleep(seconds: float) -> None:
-        slept(seconds)
-        defined_again(work, destination={**LAKE, **SMALL}, version=2)
-
-    work.channel._shared = msgspec.structs.replace(work.channel._shared, sleep=sleep)
+    while_it_waits(work, destination={**LAKE, **SMALL}, version=2)
     assert work.run() == 1
     assert [*work.objects().values()] == [b"a"]
 
@@ -195,13 +195,7 @@ def test_a_stream_that_is_deleted_while_its_bucket_is_away_is_abandoned(opened, 
     work = opened(stream(**SMALL, **wrong), bucket=Elsewhere(tmp_path / "buckets"))
     work.put(b"a")
     work.clock.sleep(60)
-    slept = work.clock.sleep
-
-    def sleep(seconds: float) -> None:
-        slept(seconds)
-        defined_again(work, **change)
-
-    work.channel._shared = msgspec.structs.replace(work.channel._shared, sleep=sleep)
+    while_it_waits(work, **change)
     with pytest.raises(Abandoned):
         work.run()
 
