@@ -42,7 +42,8 @@ class Records(Struct, frozen=True):
     def between(self, after: int, until: int) -> "Records":
         """Those that follow the sequence number `after`, up to `until`.
 
-        >>> few = Records(pa.array([b"a", b"b", b"c"], pa.binary()), np.zeros(3, np.int64), np.array([3, 5, 9]))
+        >>> data = pa.array([b"a", b"b", b"c"], pa.binary())
+        >>> few = Records(data, np.zeros(3, np.int64), np.array([3, 5, 9]))
         >>> few.between(3, 8).data.to_pylist(), len(Records.joined([few, few])), len(Records.joined([]))
         ([b'b'], 6, 0)
         """
