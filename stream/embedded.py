@@ -29,7 +29,6 @@ from stream.watch import Watch
 log = logging.getLogger(__name__)
 
 PARTITION = 0  # the embedded log has one
-_MOST_BYTES = 64 << 20  # held between two checkpoints, rows and dead letters together
 _NO_LAYOUT = Layout({})
 
 
@@ -106,7 +105,8 @@ class Embedded:
         """Whether to store now. A range that may be half delivered must end where it was meant to end."""
         if (intent := self._log.intent) is not None:
             return self._at == intent
-        return self._delivery.rows >= self._settings.checkpoint.rows or self._delivery.nbytes >= _MOST_BYTES
+        due = self._settings.checkpoint
+        return self._delivery.rows >= due.rows or self._delivery.nbytes >= due.nbytes
 
     def _observe(self, batch: Batch) -> None:
         setup = self._setups.of(batch.frame.subject)

@@ -5,48 +5,18 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from schemas.constraints import Defaults
 from schemas.errors import ConfigError
 from schemas.frame import Subject
-from schemas.times import parse_duration
 from stream.choices import FilterSettings, Limits, SegmentSettings
+from stream.fields import Directory, Duration, File, Name, Place
 from stream.fields import Section as _Section
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(
-            f"{value!r} has no unit: write a duration in quotes, such as '30s', '5m', '1h', '1d'"
-        )
-    try:
-        return parse_duration(value)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
-def _on_disk(value: Any) -> Any:
-    if "://" in str(value):
-        raise ValueError(f"{value} is not on this machine; give a local directory")
-    return value
-
-
-def _file(value: Any) -> Any:
-    if "://" in str(value):
-        raise ValueError(f"{value} is not on this machine; give a local file")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
-Directory = Annotated[Path, BeforeValidator(_on_disk)]
-File = Annotated[Path, BeforeValidator(_file)]
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-Place = Annotated[str, Field(min_length=1)]
+from stream.kafka_settings import KafkaSettings
+from stream.search_settings import SearchSettings
 
 _IN_WORDS = {  # instead of what pydantic says to a Python programmer
     "extra_forbidden": "there is no such setting",
@@ -145,7 +115,12 @@ class CheckpointSettings(_Section):
     """When state is stored and rows are delivered, whichever comes first."""
 
     rows: int = Field(50_000, ge=1, description="rows between checkpoints")
-    interval: Duration = Field(timedelta(seconds=30), description="time between checkpoints, in serve")
+    nbytes: int = Field(
+        64 << 20, alias="bytes", ge=1 << 20, description="bytes of rows and dead letters between checkpoints"
+    )
+    interval: Duration = Field(
+        timedelta(seconds=30), description="time between checkpoints, in serve and worker"
+    )
 
 
 class KeySettings(_Section):
@@ -167,7 +142,7 @@ class QuotaSettings(_Section):
 
 
 class S3Settings(_Section):
-    """Buckets in S3, or in what speaks its API."""
+    """S3, or what speaks its API."""
 
     endpoint: str | None = Field(None, description="URL of another service than AWS's")
     region: str | None = None
@@ -237,6 +212,9 @@ class Settings(_Section):
     rows: Place | None = Field(
         None, description="where Parquet rows go, local or s3://; default OUTPUT/captures"
     )
+    store: Place | None = Field(
+        None, description="where a worker puts reports, rows and errors, local or s3://; default OUTPUT"
+    )
     window: WindowSettings = WindowSettings()
     columns: ColumnSettings = ColumnSettings()
     checks: CheckSettings = CheckSettings()
@@ -251,7 +229,10 @@ class Settings(_Section):
     segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
-    firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve")
+    firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve and ingest")
+    kafka: KafkaSettings = KafkaSettings()
+    opensearch: SearchSettings | None = Field(None, description="cluster that alerts and metrics go to")
+    s3: S3Settings = S3Settings()
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -301,17 +282,23 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
         tables += endpoints.values()
     for table in tables:
         if isinstance(table, dict):
-            for name in ("output", "baseline", "rows", "preprocessor"):
-                if isinstance(table.get(name), str):
-                    table[name] = _local(table[name], base)
+            _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor"), base)
             _resolve_list(table, "monitors", base)
     _resolve_list(document.get("source"), "captures", base)
     if isinstance(door := document.get("firehose"), dict):
-        for name in ("buckets", "tables"):
-            if isinstance(door.get(name), str):
-                door[name] = _local(door[name], base)
+        _resolve_names(door, ("buckets", "tables"), base)
         if isinstance(functions := door.get("functions"), dict):
             door["functions"] = {name: _function(place, base) for name, place in functions.items()}
+    _resolve_names(document.get("opensearch"), ("ca",), base)
+    if isinstance(kafka := document.get("kafka"), dict):
+        _resolve_names(kafka, ("state",), base)
+        _resolve_names(kafka.get("tls"), ("ca", "certificate", "key"), base)
+
+
+def _resolve_names(table: Any, names: tuple[str, ...], base: Path) -> None:
+    for name in names if isinstance(table, dict) else ():
+        if isinstance(table.get(name), str):
+            table[name] = _local(table[name], base)
 
 
 def _function(place: Any, base: Path) -> Any:
