@@ -17,6 +17,7 @@ from schemas.rows import NO_ROWS
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings
+from stream.watermarks import Progress
 
 MEMORY = 168  # windows for which late records are still counted one by one after the window is final
 
@@ -36,18 +37,11 @@ class Partial(Struct, frozen=True):
     refused: bool = False
 
 
-class Progress(Struct, frozen=True):
-    """No record before `watermark` (event time, ms) will change a window of `subject` in `partition`."""
-
-    subject: Subject
-    partition: int
-    watermark: int
-
-
 class Watched(Struct, frozen=True):
     """What came of one batch: which of its records were late, shape (records,), and news for the judge."""
 
     late: NDArray[np.bool_]
+    subject: Subject
     partials: Sequence[Partial]
     progress: Progress
 
@@ -91,6 +85,7 @@ class Watch:
         self._timelines: dict[Subject, _Timeline] = {}
         self._dirty: set[Place] = set()
         self._tracker = Tracker()
+        self._arrived = 0
         self.totals = Counts()
         self.reasons: Counter[str] = Counter()
 
@@ -110,7 +105,20 @@ class Watch:
         timeline.watermark = placed.watermark
         partials = list(self._news(subject, timeline))
         self._release(subject, timeline)
-        return Watched(placed.late, partials, Progress(subject, self._partition, timeline.watermark))
+        return Watched(placed.late, subject, partials, self._progress(timeline, decoded))
+
+    def _progress(self, timeline: _Timeline, decoded: Decoded) -> Progress:
+        arrived = decoded.frame.arrived
+        self._arrived = max(self._arrived, int(arrived.max()) if len(arrived) else 0)
+        return Progress(timeline.watermark, self._partition, self._arrived)
+
+    def all_open(self, subject: Subject) -> list[Partial]:
+        """What is known of every window of `subject` that can change, those included that are not due."""
+        timeline = self._timelines[subject]
+        return [
+            Partial(subject, Window(start, start + self._size), self._partition, o.counts, dict(o.states))
+            for start, o in sorted(timeline.open.items())
+        ]
 
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
