@@ -1,6 +1,5 @@
 """The embedded host: one process that runs all stages, with its log and checkpoints in one SQLite file."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,18 +9,16 @@ from msgspec import Struct
 from schemas import frame as frames
 from schemas.frame import Frame, Subject
 from schemas.report import Counts, Report
-from schemas.times import format_time
 from sinks import dead_letters, parquet, reports
 from sinks.alerts import AlertFile
 from sinks.objects import Objects
+from stream.announce import announce
 from stream.batch import Batch, batches
 from stream.judge import Judge
 from stream.log import Log, Position
 from stream.partition import Partition, read_message
 from stream.settings import Settings
 from stream.setup import Setups
-
-log = logging.getLogger(__name__)
 
 PARTITION = 0  # the embedded log has one
 
@@ -105,20 +102,7 @@ class Embedded:
     def _publish(self, report: Report) -> None:
         self._persist(lambda: reports.write(self._outputs.reports, report))
         self._persist(lambda: self._outputs.alerts.write(report))
-        for violation in report.finding.violations:
-            if violation.constraint_check_type == "monitor_error":
-                log.error(violation.description, extra={"monitor": report.monitor})
-        log.info(
-            "window closed",
-            extra={
-                "subject": str(report.subject),
-                "monitor": report.monitor,
-                "start": format_time(report.window.start),
-                "rows": report.counts.rows,
-                "violations": len(report.finding.violations),
-                "revision": report.revision,
-            },
-        )
+        announce(report)
 
     def checkpoint(self) -> None:
         """Deliver what was taken in since the last checkpoint, and store the states that cover it."""

@@ -97,13 +97,14 @@ class Judge:
         timeline.watermarks.clock = max(until, timeline.watermarks.clock)
         return self._advance(subject, timeline)
 
-    def idle(self) -> Iterator[tuple[Subject, int, int]]:
-        """Subjects of which all partitions are idle: how far they are closed, and the end of the last window
-        that holds data (ms)."""
+    def idle(self) -> Iterator[tuple[Subject, int, int, int]]:
+        """Subjects of which all partitions are idle: how far they are closed, the end of the last window that
+        holds data, and when something last arrived (all in ms)."""
         for subject, timeline in sorted(self._timelines.items()):
-            if timeline.watermarks.steps and timeline.watermarks.all_idle:
+            watermarks = timeline.watermarks
+            if watermarks.steps and watermarks.all_idle:
                 last = max(timeline.partials, default=BEFORE_ALL) + self._size
-                yield subject, timeline.watermarks.highest, last
+                yield subject, watermarks.highest, last, watermarks.arrived
 
     def _advance(self, subject: Subject, timeline: _Timeline) -> list[Report]:
         """Judge what can be closed now."""

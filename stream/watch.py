@@ -38,12 +38,14 @@ class Partial(Struct, frozen=True):
 
 
 class Watched(Struct, frozen=True):
-    """What came of one batch: which of its records were late, shape (records,), and news for the judge."""
+    """What came of one batch: which of its records were late, shape (records,), what became of all of them,
+    and news for the judge."""
 
     late: NDArray[np.bool_]
     subject: Subject
     partials: Sequence[Partial]
     progress: Progress
+    counts: Counts
 
 
 Dumped = Mapping[tuple[Any, ...], bytes]  # parts of states, by monitor and part
@@ -85,7 +87,6 @@ class Watch:
         self._timelines: dict[Subject, _Timeline] = {}
         self._dirty: set[Place] = set()
         self._tracker = Tracker()
-        self._arrived = 0
         self.totals = Counts()
         self.reasons: Counter[str] = Counter()
 
@@ -94,9 +95,11 @@ class Watch:
         subject = decoded.subject
         timeline = self._timelines.setdefault(subject, _Timeline())
         placed = self._timing.place(decoded, timeline.watermark)
+        total = Counts()
         for start, counts in placed.counts(decoded).items():
-            self.totals = self.totals.merge(counts)
+            total = total.merge(counts)
             self._add(subject, timeline, start, counts)
+        self.totals = self.totals.merge(total)
         self.reasons.update(error.code for error in decoded.bad.values())
         for start, rows in placed.rows(decoded):
             states = timeline.open[start].states
@@ -105,12 +108,8 @@ class Watch:
         timeline.watermark = placed.watermark
         partials = list(self._news(subject, timeline))
         self._release(subject, timeline)
-        return Watched(placed.late, subject, partials, self._progress(timeline, decoded))
-
-    def _progress(self, timeline: _Timeline, decoded: Decoded) -> Progress:
-        arrived = decoded.frame.arrived
-        self._arrived = max(self._arrived, int(arrived.max()) if len(arrived) else 0)
-        return Progress(timeline.watermark, self._partition, self._arrived)
+        progress = Progress(timeline.watermark, self._partition)
+        return Watched(placed.late, subject, partials, progress, total)
 
     def all_open(self, subject: Subject) -> list[Partial]:
         """What is known of every window of `subject` that can change, those included that are not due."""

@@ -47,6 +47,11 @@ class Watermarks(Struct):
         """The highest watermark of any partition, or what the clock has closed."""
         return max(self.clock, *(steps[-1][1] for steps in self.steps.values()))
 
+    @property
+    def arrived(self) -> int:
+        """When the last record that moved a watermark arrived (ms)."""
+        return max(steps[-1][0] for steps in self.steps.values())
+
     def low(self, partitions: Iterable[int], read: Mapping[int, int]) -> int:
         """The watermark of the whole: the lowest of all partitions that are not idle.
 
