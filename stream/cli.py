@@ -1,4 +1,4 @@
-"""The command line: streamgauge baseline, replay, serve and page."""
+"""The command line: streamgauge baseline, replay, serve, topics and page."""
 
 import logging
 import signal
@@ -14,20 +14,29 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.errors import BadBaseline, ConfigError, PipelineError, SinkBusy, SourceError, StateError
+from schemas.errors import (
+    BadBaseline,
+    ConfigError,
+    PipelineError,
+    SinkBusy,
+    SourceError,
+    StateError,
+    TopicError,
+)
 from sinks.page import write_page
 from stream import console as show
-from stream import dataset, prepared_dataset
+from stream import dataset, prepared_dataset, topics
 from stream.baseline import make_baseline
+from stream.kafka_client import admin_client
 from stream.logs import configure
 from stream.options import settings_of, shared
 from stream.preprocessor import Preprocessor
 from stream.replay import Replay
 from stream.serve import Service
-from stream.settings import Settings
+from stream.settings import Settings, load
 
 OK, FAILED, WRONG_USE, VIOLATIONS, INTERRUPTED = 0, 1, 2, 3, 130
-_WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError)
+_WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError, TopicError)
 
 _out = Console()
 _err = Console(stderr=True)
@@ -237,6 +246,25 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         Service(settings, stop).run()
+
+
+@main.command("topics", short_help="Make the topics of workers in Kafka.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML; those under [kafka] are used.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def make_topics(config: Path, dry_run: bool) -> None:
+    """Make the topics that workers need, or bring those that there are to what the settings say.
+
+    Safe to repeat. Partitions can be added, except to where endpoints are judged; none can be taken away.
+    The number of replicas of a topic that there is must be changed by hand. A shorter kafka.retention drops
+    what is older. Start workers anew after partitions were added.
+    """
+    with _told():
+        settings = load(config).kafka
+        with admin_client(settings) as admin:
+            done = topics.apply(admin, settings, dry_run=dry_run)
+        for line in done or ["nothing to do: topics are as the settings say"]:
+            _say(line)
 
 
 @main.command(short_help="Make index.html anew.")
