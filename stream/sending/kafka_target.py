@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 _Message = tuple[bytes, int, int]  # value, records in it, partition
 
 _LINGER = 20  # ms that messages wait for others
-_REQUEST = 10_000  # ms until a request that was not answered is made again
+_PATIENCE = 10.0  # seconds that the producer waits longer than we do: it must not give up on its own
 _ENVELOPE = 256  # bytes that a broker counts beside a message's value, at most
 _DEFAULT_LIMIT = 1_048_588  # of a broker, in bytes
 _LOOK = 0.2  # seconds between two looks at whether to stop
@@ -94,7 +94,7 @@ class KafkaTarget:
                 linger_ms=_LINGER,
                 max_batch_size=min(MAX_FRAME_BYTES, limit - _ENVELOPE),
                 max_request_size=limit,
-                request_timeout_ms=_REQUEST,
+                request_timeout_ms=int((timeout + _PATIENCE) * 1000),  # also of a message without leader
             )
 
         return cls(connected, topic, timeout, raw=raw, limit=limit)
