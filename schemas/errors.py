@@ -7,6 +7,8 @@
   x BadBaseline    the baseline does not fit or cannot be read: stop
   x BadFrame       a message that starts like a frame is not one: keep it aside, go on
   x StateError     the output directory belongs to another run or process: stop
+  x TopicError     a topic is not as the settings want it and cannot be made so: stop
+  x BrokerError    brokers cannot be reached, or refuse: stop, and say what they had taken
   x SinkBusy       these rows may be stored later: retry, do not commit
   x InvokeFailed   a function that transforms records gave no answer: try again, then fail its records
 """
@@ -34,6 +36,14 @@ class BadFrame(PipelineError):
 
 class StateError(PipelineError):
     """The state in the output directory cannot be used by this run."""
+
+
+class TopicError(PipelineError):
+    """A topic is not as the settings want it, and cannot be made so."""
+
+
+class BrokerError(PipelineError):
+    """Brokers, or a door in their place, cannot be reached or refuse what they are sent."""
 
 
 class SinkBusy(PipelineError):

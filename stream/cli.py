@@ -1,10 +1,10 @@
-"""The command line: streamgauge baseline, replay, serve and page."""
+"""The command line: streamgauge baseline, replay, serve, topics and page."""
 
 import logging
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -14,20 +14,31 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.errors import BadBaseline, ConfigError, PipelineError, SinkBusy, SourceError, StateError
+from schemas.errors import (
+    BadBaseline,
+    ConfigError,
+    PipelineError,
+    SinkBusy,
+    SourceError,
+    StateError,
+    TopicError,
+)
 from sinks.page import write_page
 from stream import console as show
-from stream import dataset, prepared_dataset
+from stream import dataset, prepared_dataset, topics
 from stream.baseline import make_baseline
+from stream.kafka_client import admin_client
 from stream.logs import configure
-from stream.options import settings_of, shared
+from stream.options import SENDING, refuse_sending, sending, settings_of, settings_to_send, shared
 from stream.preprocessor import Preprocessor
 from stream.replay import Replay
+from stream.sending.address import Address, parse
+from stream.sending.run import Sending
 from stream.serve import Service
-from stream.settings import Settings
+from stream.settings import Settings, load
 
 OK, FAILED, WRONG_USE, VIOLATIONS, INTERRUPTED = 0, 1, 2, 3, 130
-_WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError)
+_WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError, TopicError)
 
 _out = Console()
 _err = Console(stderr=True)
@@ -134,9 +145,12 @@ def _say(line: str) -> None:
 @main.command(short_help="Report on captured traffic, window by window.")
 @click.argument("captures", nargs=-1)
 @shared
+@sending
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier replay left in the directory.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 also when violations were found.")
-def replay(captures: tuple[str, ...], overwrite: bool, exit_zero: bool, **options: Any) -> None:
+def replay(
+    captures: tuple[str, ...], to: str | None, overwrite: bool, exit_zero: bool, **options: Any
+) -> None:
     """Replay captured traffic, and report window by window what has changed.
 
     CAPTURES are files or directories, local or s3://, plain or .gz: what data capture wrote of an
@@ -154,8 +168,16 @@ def replay(captures: tuple[str, ...], overwrite: bool, exit_zero: bool, **option
       summary.json   totals
 
     Interrupted or killed, the same command goes on where it stopped; with --overwrite it begins anew.
+
+    With --to nothing is judged here: captures are sent as traffic, to Kafka in frames that spread over the
+    partitions, or through a Firehose door into one stream. What is sent twice counts twice, and so does a
+    put that a door stored and could not answer. How brokers are trusted is under [kafka] in --config.
     """
     with _told():
+        if to is not None:
+            options |= {"overwrite": overwrite, "exit_zero": exit_zero}
+            sys.exit(_send(parse(to), settings_to_send(captures, options), options))
+        refuse_sending(options)
         settings = settings_of(captures, options, how="name files or directories")
         go_on = f"the same command{' without --overwrite' if overwrite else ''} goes on from here"
         try:
@@ -172,17 +194,54 @@ def _replay(settings: Settings, overwrite: bool, exit_zero: bool) -> int:
     try:
         if run.resumed:
             _err.out("going on where the last run stopped", highlight=False)
-        _run_with_progress(run)
+        with _progress("replaying") as report:
+            run.run(report)
         return _outcome(run, exit_zero)
     finally:
         run.close()
 
 
-def _run_with_progress(run: Replay) -> None:
-    columns = (TextColumn("replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+def _send(address: Address, settings: Settings, options: dict[str, Any]) -> int:
+    stop = Event()
+
+    def interrupted(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second time, at once
+
+    signal.signal(signal.SIGINT, interrupted)
+    if logging.getLogger().level > logging.INFO:
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its troubles are told by what they lead to
+    given = {name: options[name] for name in SENDING if options[name] is not None}
+    run = Sending(address, settings, **given)
+    if len(run.mixed) > 1:
+        _complain(
+            f"captures of {', '.join(run.mixed)} go to one endpoint: only frames in Kafka keep them apart"
+        )
+    try:
+        with _progress("sending") as report:
+            sent = run.run(stop.is_set, report)
+    except KeyboardInterrupt:
+        _err.out(f"\nstopped at once; {run.told.acknowledged:,} records were acknowledged", highlight=False)
+        return INTERRUPTED
+    except PipelineError as error:
+        raise type(error)(f"{error}; {run.told.acknowledged:,} records were acknowledged") from error
+    show.sent(_out, str(address), run.told, sent.seconds)
+    for problem in sent.problems:
+        _complain(problem)
+    if run.told.refused:
+        _complain(f"{run.told.refused:,} records are too large and were left out: {run.told.first_refused}")
+    if sent.stopped:
+        _err.out("stopped; the same command sends everything from the first record", highlight=False)
+        return INTERRUPTED
+    return FAILED if sent.problems or run.told.refused or not run.told.acknowledged else OK
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
-        task = bar.add_task("replaying", total=None)
-        run.run(lambda done, total: bar.update(task, completed=done, total=total))
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _outcome(run: Replay, exit_zero: bool) -> int:
@@ -237,6 +296,25 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         Service(settings, stop).run()
+
+
+@main.command("topics", short_help="Make the topics of workers in Kafka.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML; those under [kafka] are used.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def make_topics(config: Path, dry_run: bool) -> None:
+    """Make the topics that workers need, or bring those that there are to what the settings say.
+
+    Safe to repeat. Partitions can be added, except to where endpoints are judged; none can be taken away.
+    The number of replicas of a topic that there is must be changed by hand. A shorter kafka.retention drops
+    what is older. Start workers anew after partitions were added.
+    """
+    with _told():
+        settings = load(config).kafka
+        with admin_client(settings) as admin:
+            done = topics.apply(admin, settings, dry_run=dry_run)
+        for line in done or ["nothing to do: topics are as the settings say"]:
+            _say(line)
 
 
 @main.command(short_help="Make index.html anew.")
