@@ -136,9 +136,9 @@ def _read(message: bytes) -> pa.Table:
     return table
 
 
-def raw(message: bytes) -> Frame:
+def raw(message: bytes, subject: Subject = _DEFAULT, arrived: int = 0) -> Frame:
     """A whole message as one record, for one that cannot be read as a frame."""
-    return Frame.of(_DEFAULT, pa.array([message], pa.binary()), 0)
+    return Frame.of(subject, pa.array([message], pa.binary()), arrived)
 
 
 def split(frame: Frame, max_bytes: int = MAX_FRAME_BYTES) -> Iterator[Frame]:
