@@ -28,3 +28,5 @@ def configure(level: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Its client warns of every answer that is not yes, a 404 to a question too; who asked says what is wrong.
+    logging.getLogger("opensearch").setLevel(logging.ERROR)

@@ -258,7 +258,7 @@ SearchReports(counted, prefix).write(reports)
 
 
 def test_killed_at_each_request_and_started_again_nothing_is_lost_or_twice(cluster, sink, tmp_path):
-    """The requests: own document, parts, newest revisions, refresh, two searches, what is to be taken back."""
+    """The requests: own document, parts, newest revisions, refresh, two searches, what is taken back."""
     killed = 0
     for moment in range(8):
         sink.write([report("age", "city", hour=moment, moved=("age", "city"))])
