@@ -56,13 +56,12 @@ class Process:
 
     def stop(self, patience: float = 30.0) -> None:
         """Ask it to end, and end it when it does not; returns once it is gone. Patience 0 does not ask."""
-        if patience and not self._is_gone_after(signal.SIGTERM, patience):
-            patience = 0
-        if not patience:
-            self._is_gone_after(signal.SIGKILL, 30.0)
-        _started.pop(self.pid, None)
+        if not (patience and self._ends_by(signal.SIGTERM, patience)):
+            self._ends_by(signal.SIGKILL, 30.0)
+        if child := _started.pop(self.pid, None):
+            child.wait()  # its command line goes first, its threads after it
 
-    def _is_gone_after(self, what: signal.Signals, patience: float) -> bool:
+    def _ends_by(self, what: signal.Signals, patience: float) -> bool:
         if self.runs:
             os.killpg(self.pid, what)
         end = time.monotonic() + patience

@@ -66,6 +66,7 @@ def down(folder: Folder, names: Iterable[str] = tuple(KINDS), *, patience: float
             if process.runs:
                 process.stop(patience)
                 stopped.append(name)
+                _until_free(process.ports.values())
             folder.process_file(name).unlink()
     return stopped
 
@@ -121,6 +122,13 @@ def _check_ports(kind: Kind, at: Mapping[str, int]) -> None:
                 f"Port {at[name]} of {ports.HOST}, for {name}, is taken by another program."
                 f" Stop that, or choose another port with --{name}-port."
             )
+
+
+def _until_free(taken: Iterable[int], patience: float = 10.0) -> None:
+    """A process that was killed holds its ports for a moment longer."""
+    end = time.monotonic() + patience
+    while not all(ports.is_free(port) for port in taken) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _start(folder: Folder, kind: Kind, runtime: java.Java, at: dict[str, int]) -> None:
