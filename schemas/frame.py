@@ -24,7 +24,7 @@ _END = _MAGIC + bytes(4)
 _OVERHEAD = 16  # bytes that a record takes beside its data: offset, arrival, line
 
 
-class Subject(msgspec.Struct, frozen=True, order=True):
+class Subject(msgspec.Struct, frozen=True):
     """What a window belongs to: an endpoint, its variant, and the target model where there are several."""
 
     endpoint: str = "default"

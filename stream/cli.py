@@ -37,6 +37,7 @@ from stream.sending.address import Address, parse
 from stream.sending.run import Sending
 from stream.serve import Service
 from stream.settings import Settings, load
+from stream.work import run_worker
 
 OK, FAILED, WRONG_USE, VIOLATIONS, INTERRUPTED = 0, 1, 2, 3, 130
 _WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError, TopicError)
@@ -316,6 +317,24 @@ def make_topics(config: Path, dry_run: bool) -> None:
             done = topics.apply(admin, settings, dry_run=dry_run)
         for line in done or ["nothing to do: topics are as the settings say"]:
             _say(line)
+
+
+@main.command(short_help="Run the stages on Kafka, beside other workers.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML, with a table [kafka].")  # fmt: skip
+@click.option("--state", metavar="DIRECTORY", help="Local files of this worker.  [default: kafka.state]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port of metrics and health.")
+def worker(config: Path, state: str | None, port: int | None) -> None:
+    """Run the stages on Kafka: watch captures, judge windows, and deliver, until stopped.
+
+    Any number of workers share the partitions; each needs a directory and a port of its own. Topics must be
+    there: see streamgauge topics. Ctrl-C or SIGTERM stores everything and stops; after a crash the others,
+    or the next start, go on without loss.
+    """
+    with _told():
+        given = {"state": state, "port": port}
+        over = {"kafka": {name: value for name, value in given.items() if value is not None}}
+        sys.exit(run_worker(load(config, over)))
 
 
 @main.command(short_help="Check settings, disks and servers.")

@@ -86,7 +86,7 @@ class Judge:
         """Take in that `partition` has read all that arrived in it before `until` (ms)."""
         self._read[partition] = max(until, self._read.get(partition, until))
         reports: list[Report] = []
-        for subject, timeline in sorted(self._timelines.items()):
+        for subject, timeline in self._in_order():
             if partition not in timeline.watermarks.steps:
                 reports += self._advance(subject, timeline)
         return reports
@@ -100,11 +100,14 @@ class Judge:
     def idle(self) -> Iterator[tuple[Subject, int, int, int]]:
         """Subjects of which all partitions are idle: how far they are closed, the end of the last window that
         holds data, and when something last arrived (all in ms)."""
-        for subject, timeline in sorted(self._timelines.items()):
+        for subject, timeline in self._in_order():
             watermarks = timeline.watermarks
             if watermarks.steps and watermarks.all_idle:
                 last = max(timeline.partials, default=BEFORE_ALL) + self._size
                 yield subject, watermarks.highest, last, watermarks.arrived
+
+    def _in_order(self) -> list[tuple[Subject, _Timeline]]:
+        return [(subject, self._timelines[subject]) for subject in sorted(self._timelines, key=str)]
 
     def _advance(self, subject: Subject, timeline: _Timeline) -> list[Report]:
         """Judge what can be closed now."""

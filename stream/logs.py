@@ -5,6 +5,7 @@ import sys
 from typing import TextIO
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_TALKATIVE = ("kafka", "aiokafka", "faust", "mode")
 
 
 class _Facts(logging.Formatter):
@@ -28,5 +29,7 @@ def configure(level: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     # Its client warns of every answer that is not yes, a 404 to a question too; who asked says what is wrong.
     logging.getLogger("opensearch").setLevel(logging.ERROR)

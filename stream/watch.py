@@ -132,7 +132,7 @@ class Watch:
     @property
     def subjects(self) -> list[Subject]:
         """Every subject heard of so far."""
-        return sorted(self._timelines)
+        return sorted(self._timelines, key=str)
 
     def _add(self, subject: Subject, timeline: _Timeline, start: int, counts: Counts) -> None:
         end = start + self._size + self._retention

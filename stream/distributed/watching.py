@@ -117,5 +117,5 @@ class WatchStage:
         dead_letters.write(self._errors, cut.letters, *place, self._log)
 
 
-def _subject(message: tuple[int, Frame]) -> Subject:
-    return message[1].subject
+def _subject(message: tuple[int, Frame]) -> str:
+    return str(message[1].subject)
