@@ -60,6 +60,26 @@ class Objects:
         except (OSError, pa.ArrowException) as error:
             raise SinkBusy(f"{path}: {error}") from error
 
+    def get(self, key: str) -> bytes:
+        """The object under `key`. Raises SinkBusy when it cannot be read."""
+        path = f"{self._root}/{key}"
+        try:
+            with self._fs.open_input_stream(path, compression=None) as stream:
+                body: bytes = stream.read()
+        except (OSError, pa.ArrowException) as error:
+            raise SinkBusy(f"{path}: {error}") from error
+        return body
+
+    def delete(self, key: str) -> None:
+        """Take away the object under `key`; that it is not there is no mistake. Raises SinkBusy."""
+        path = f"{self._root}/{key}"
+        try:
+            self._fs.delete_file(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, pa.ArrowException) as error:
+            raise SinkBusy(f"{path}: {error}") from error
+
 
 def _s3(endpoint: str | None, region: str | None) -> fs.S3FileSystem:
     """Credentials are found where AWS's own tools find them."""

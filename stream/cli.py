@@ -1,4 +1,4 @@
-"""The command line: streamgauge baseline, replay, serve, topics and page."""
+"""The command line: streamgauge baseline, replay, serve, topics, doctor and page."""
 
 import logging
 import signal
@@ -27,6 +27,7 @@ from sinks.page import write_page
 from stream import console as show
 from stream import dataset, prepared_dataset, topics
 from stream.baseline import make_baseline
+from stream.doctor import examine
 from stream.kafka_client import admin_client
 from stream.logs import configure
 from stream.options import SENDING, refuse_sending, sending, settings_of, settings_to_send, shared
@@ -335,6 +336,23 @@ def worker(config: Path, state: str | None, port: int | None) -> None:
         given = {"state": state, "port": port}
         over = {"kafka": {name: value for name, value in given.items() if value is not None}}
         sys.exit(run_worker(load(config, over)))
+
+
+@main.command(short_help="Check settings, disks and servers.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML.")  # fmt: skip
+def doctor(config: Path) -> None:
+    """Look whether everything that the settings name is there and as it must be.
+
+    Settings and baselines, directories and disk space, brokers and topics, the store of objects, OpenSearch:
+    a line each, with what is wrong and how to mend it. Nothing is changed; a small object is put into the
+    store and deleted. Exits with 1 when something failed.
+    """
+    failed = False
+    for finding in examine(config):
+        _say(str(finding))
+        failed |= finding.level == "fail"
+    sys.exit(FAILED if failed else OK)
 
 
 @main.command(short_help="Make index.html anew.")

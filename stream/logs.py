@@ -31,3 +31,5 @@ def configure(level: int) -> None:
     root.setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    # Its client warns of every answer that is not yes, a 404 to a question too; who asked says what is wrong.
+    logging.getLogger("opensearch").setLevel(logging.ERROR)
