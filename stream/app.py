@@ -13,9 +13,12 @@ from typing import Any
 import faust
 
 from schemas.errors import TopicError
+from stream.distributed.health import pages
 from stream.distributed.identity import topic_identity
 from stream.distributed.worker import Stages
 from stream.kafka_client import admin_client, broker_credentials
+from stream.kafka_settings import KafkaSettings
+from stream.page_server import PageServer
 from stream.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,15 @@ class Gauge(faust.App):
     """A worker: its agents stop with everything stored, or it is gone at once."""
 
     stages: Stages
-    files: Path
+    kafka: KafkaSettings
+    server: PageServer | None = None
+
+    async def on_start(self) -> None:
+        """Say how the worker is doing."""
+        await super().on_start()
+        shown = pages(self.stages.health, self.stages.registry)
+        self.server = PageServer(self.kafka.host, self.kafka.port, shown)
+        log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
 
     async def on_stop(self) -> None:
         """Store what was taken in while the connections still stand."""
@@ -41,8 +52,11 @@ class Gauge(faust.App):
                 await self.stages.close()
         finally:
             await super().on_stop()
+            if self.server is not None:
+                self.server.close()
         if not self.crashed:
-            (self.files / _RUNNING).unlink(missing_ok=True)
+            (self.kafka.state / _RUNNING).unlink(missing_ok=True)
+            log.info("worker stopped, everything is stored")
 
 
 def make_app(settings: Settings) -> Gauge:
@@ -73,12 +87,10 @@ def make_app(settings: Settings) -> Gauge:
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_replication_factor=kafka.replication,
-        web_bind=kafka.host,
-        web_host=kafka.host,
-        web_port=kafka.port,
+        web_enabled=False,
         worker_redirect_stdouts=False,
     )
-    app.files = kafka.state
+    app.kafka = kafka
     app.stages = Stages(app, settings, topic)
     app.timer(_TICK)(app.stages.tick)
     app.timer(_LOOK)(app.stages.look)

@@ -29,6 +29,7 @@ class Host:
         self.shards: dict[int, Shard] = {}
         self._turn = asyncio.Lock()
         self._taken: dict[int, float] = {}
+        self._ends: dict[int, int] = {}
 
     async def run(self, events: AsyncIterator[Any]) -> None:
         """Take events in; they are acknowledged by the checkpoints that cover them."""
@@ -73,6 +74,7 @@ class Host:
         consumer = self._app.consumer
         places = [TP(self.topic, partition) for partition in self.assigned()]
         ends = await consumer.highwaters(*places) if places else {}
+        self._ends = {place.partition: int(end) for place, end in ends.items()}
         found: dict[int, bool] = {}
         for place in places:
             shard, end = self.shards.get(place.partition), ends.get(place)
@@ -83,6 +85,11 @@ class Host:
             passed = silent and (await consumer.position(place) or 0) >= end
             found[place.partition] = shard.at + 1 >= end or passed
         return found
+
+    def lag(self, partition: int) -> int | None:
+        """Messages of the partition that were not taken in when that was last looked at."""
+        end, shard = self._ends.get(partition), self.shards.get(partition)
+        return max(0, end - 1 - shard.at) if end is not None and shard is not None else None
 
     def revoke(self, partitions: Iterable[Any]) -> None:
         """Let go of partitions that are no longer this worker's."""

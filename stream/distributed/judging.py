@@ -31,7 +31,8 @@ class Publisher(Protocol):
 
 
 class JudgeStage:
-    """Judges the subjects of one partition of the news. `tell` sends news to this same partition."""
+    """Judges the subjects of one partition of the news. `tell` sends news to this same partition; `took` is
+    told how many seconds lie between the news that closed a window and its stored report."""
 
     sealed = False
 
@@ -42,17 +43,19 @@ class JudgeStage:
         publisher: Publisher,
         tell: Callable[[Told], None],
         stored: Stored,
+        took: Callable[[float], None] = lambda seconds: None,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.judge = Judge(settings.window, setups.monitors, range(settings.kafka.partitions))
         self.judge.restore(stored)
         self._setups, self._publisher, self._tell, self._now = setups, publisher, tell, now
+        self._took = took
         self._size = milliseconds(settings.window.size)
         self._lateness = milliseconds(settings.window.lateness)
         self._joiner = Joiner()
         self._reports: dict[object, Report] = {}
         self._closing: dict[Subject, int] = {}
-        self.closed_after = -1.0  # seconds from the arrival of what closed the last window to its report
+        self._arrived: list[int] = []  # when the news came that closed each window that waits, ms
 
     def take(self, event: Event) -> None:
         """Take in one message of the news."""
@@ -73,6 +76,7 @@ class JudgeStage:
                 reports = self.judge.close(news.subject, news.until)
         for report in reports:
             self._keep(report)
+        self._arrived += [event.arrived] * len(reports)
 
     def _keep(self, report: Report) -> None:
         """Of several revisions that wait, the last replaces the others."""
@@ -105,5 +109,11 @@ class JudgeStage:
     def cut(self, first: int, until: int) -> Cut:
         """Reports to publish, and the states behind them."""
         reports, self._reports = list(self._reports.values()), {}
-        changes = self.judge.checkpoint()
-        return Cut(self._joiner.covered(until), changes, lambda: self._publisher.publish(reports))
+        arrived, self._arrived = self._arrived, []
+
+        def deliver() -> None:
+            self._publisher.publish(reports)
+            for when in arrived:
+                self._took(max(0.0, (self._now() - when) / 1_000))
+
+        return Cut(self._joiner.covered(until), self.judge.checkpoint(), deliver)

@@ -15,7 +15,22 @@ _AT_ONCE = 8  # reports that are written at the same time
 
 
 class Search(Protocol):
-    """A search cluster that takes reports."""
+    """A search cluster that takes reports, and counts what became of them."""
+
+    @property
+    def stored(self) -> int:
+        """Documents that are there."""
+        ...
+
+    @property
+    def rejected(self) -> int:
+        """Documents refused for good."""
+        ...
+
+    @property
+    def retries(self) -> int:
+        """Documents sent again."""
+        ...
 
     def prepare(self) -> object:
         """Make what reports need there. Raises SinkBusy."""

@@ -257,6 +257,11 @@ class Shard:
         self._held.clear()
 
     @property
+    def age(self) -> float:
+        """Seconds since a checkpoint was stored; none counts where nothing waits for one."""
+        return self._outside.now() - self.stored_at if self._held else 0.0
+
+    @property
     def waiting(self) -> int:
         """Messages that were taken in and are in no checkpoint that is stored."""
         return len(self._held)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from schemas.frame import Frame, Subject
 from schemas.report import Counts
-from schemas.times import milliseconds
+from schemas.times import END_OF_TIME, milliseconds
 from sinks import dead_letters, parquet
 from sinks.objects import Objects
 from stream.batch import MAX_BYTES, MAX_RECORDS, batches
@@ -15,6 +15,7 @@ from stream.delivery import Range
 from stream.distributed.news import Heard, Told, told
 from stream.distributed.shard import Cut, Event
 from stream.partition import Partition, read_message
+from stream.placing import BEFORE_ALL
 from stream.settings import Settings
 from stream.setup import Setups
 from stream.watch import Partial
@@ -90,6 +91,12 @@ class WatchStage:
                 self._silent[subject] = heard
                 progress = Progress(watch.watermark(subject), self._number, idle=True)
                 self._say(subject, watch.all_open(subject), progress)
+
+    def watermarks(self) -> dict[Subject, int]:
+        """Event time (ms) that each subject has reached, of those that are not complete."""
+        watch = self.partition.watch
+        marks = {subject: watch.watermark(subject) for subject in watch.subjects}
+        return {subject: mark for subject, mark in marks.items() if BEFORE_ALL < mark < END_OF_TIME}
 
     def behind(self) -> None:
         """Say how far what has arrived was taken in, when there is more."""

@@ -2,13 +2,19 @@
 
 import logging
 import uuid
+from collections.abc import Awaitable
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from schemas.errors import PipelineError
 from schemas.times import now as wall_clock
 from stream.changes import Stored
 from stream.distributed.faust_outside import RAW, FaustOutside
+from stream.distributed.health import Health, end_soon
 from stream.distributed.host import Host
 from stream.distributed.judging import JudgeStage, Publisher
+from stream.distributed.metrics import WorkerMetrics, latency
 from stream.distributed.news import Closed, Heard, News, Sender, Told, partition_of
 from stream.distributed.publishing import ReportPublisher, Store
 from stream.distributed.shard import Shard
@@ -31,6 +37,8 @@ class Stages:
         self._interval = settings.checkpoint.interval.total_seconds()
         self._setups = Setups(settings)
         self._store = Store.of(settings)
+        self.registry = CollectorRegistry()
+        self._latency = latency(self.registry)
         search = search_sink(settings.opensearch) if settings.opensearch else None
         self._publisher: Publisher = ReportPublisher(self._store.reports, search)
         self._name = uuid.uuid4().hex
@@ -45,12 +53,24 @@ class Stages:
         app.agent(captures, name="watch")(self._watching)
         app.agent(self._partials, name="judge")(self._judging)
         self.hosts = (self.watch, self.judge)
+        self.health = Health(app, self.hosts)
+        self.registry.register(WorkerMetrics(self.hosts, search, wall_clock))
 
     async def _watching(self, stream: Any) -> None:
-        await self.watch.run(stream.noack().events())
+        await self._loudly(self.watch.run(stream.noack().events()))
 
     async def _judging(self, stream: Any) -> None:
-        await self.judge.run(stream.noack().events())
+        await self._loudly(self.judge.run(stream.noack().events()))
+
+    async def _loudly(self, work: Awaitable[None]) -> None:
+        """A stage that fails takes the worker with it: its partitions would stand still otherwise."""
+        try:
+            await work
+        except Exception as error:
+            log.critical("stage failed, the worker stops", exc_info=not isinstance(error, PipelineError))
+            end_soon()
+            await self._app.crash(error)
+            raise
 
     def _begin_watch(self, partition: int, outside: FaustOutside) -> Shard:
         settings, sender = self._settings, Sender(f"{partition}/{self._name}-{uuid.uuid4().hex[:8]}")
@@ -85,12 +105,13 @@ class Stages:
                 outside.send(self._partials, partition, message)
 
         def begin(stored: Stored) -> JudgeStage:
-            return JudgeStage(settings, self._setups, self._publisher, tell, stored)
+            return JudgeStage(settings, self._setups, self._publisher, tell, stored, self._latency.observe)
 
         return Shard(f"judge {partition}", outside, "", self._interval, begin)
 
     async def tick(self) -> None:
         """Flush, store, and publish what is due."""
+        self.health.beat()
         await self.watch.tick()
         await self.judge.tick()
 
