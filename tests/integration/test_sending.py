@@ -179,6 +179,6 @@ def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
 
 
 def objects(root: Path) -> bytes:
-    """Content of all objects in the order of their records, which their names begin with no other."""
+    """Content of all objects, in the order in which they were written."""
     paths = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return b"".join(path.read_bytes() for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns))
