@@ -14,7 +14,9 @@ from stream.deliveries.surroundings import Surroundings
 from stream.ingest.door import Door, DoorThread
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
+from stream.kafka_client import trust_options
 from stream.kafka_feeds import KafkaFeeds
+from stream.kafka_settings import KafkaSettings
 from stream.metrics_server import EmbeddedMetrics, MetricsServer
 from stream.settings import FirehoseSettings
 
@@ -24,12 +26,20 @@ _READ = 8 << 20  # bytes of records that are watched together
 
 class Firehose:
     """Takes records in and delivers them. Records of a stream that is watched are delivered after they were
-    read to be watched: neither must drop what the other still needs.
+    read to be watched: neither must drop what the other still needs. Of `kafka` only how brokers are trusted
+    is used; which they are is in `settings`.
 
     Raises StateError when its file is in use, ConfigError for settings that cannot be.
     """
 
-    def __init__(self, settings: FirehoseSettings, output: Path, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: FirehoseSettings,
+        output: Path,
+        now: Callable[[], int],
+        kafka: KafkaSettings | None = None,
+    ) -> None:
+        self._trust = trust_options(kafka or KafkaSettings()) if settings.kafka else {}
         self._queue = Queue(output / STATE, settings.max_waiting_bytes)
         self._watched: dict[str, int] = dict.fromkeys(settings.watch, 0)
         self.metrics = Metrics()
@@ -72,7 +82,8 @@ class Firehose:
             raise
         self._runner.start()
         if self._settings.kafka:
-            self._parts.append(KafkaFeeds(self._settings.kafka, self._streams, self._append))
+            feeds = KafkaFeeds(self._settings.kafka, self._streams, self._append, self._trust)
+            self._parts.append(feeds)
 
     def _tell(self) -> None:
         """Begin to tell of metrics, as far as that is asked for."""
