@@ -22,9 +22,7 @@ class Servers(Struct, frozen=True):
     def of(cls, stack: Path) -> "Servers":
         """Those of the folder that make stack-up uses (.stack). Ends the program when they do not run."""
         try:
-            ports = {
-                name: json.loads((stack / "run" / f"{name}.json").read_text()) for name in ("kafka", "s3")
-            }
+            said = {name: (stack / "run" / f"{name}.json").read_text() for name in ("kafka", "s3")}
         except OSError as error:
             raise SystemExit(f"{error}: run make stack-up first") from error
         ports = {name: json.loads(text) for name, text in said.items()}
