@@ -212,7 +212,8 @@ def _send(address: Address, settings: Settings, options: dict[str, Any]) -> int:
 
     signal.signal(signal.SIGINT, interrupted)
     if logging.getLogger().level > logging.INFO:
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its troubles are told by what they lead to
+        for name in ("kafka", "aiokafka"):  # their troubles are told by what they lead to
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     given = {name: options[name] for name in SENDING if options[name] is not None}
     run = Sending(address, settings, **given)
     if len(run.mixed) > 1:

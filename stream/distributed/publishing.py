@@ -17,6 +17,10 @@ _AT_ONCE = 8  # reports that are written at the same time
 class Search(Protocol):
     """A search cluster that takes reports."""
 
+    def prepare(self) -> object:
+        """Make what reports need there. Raises SinkBusy."""
+        ...
+
     def write(self, reports: Sequence[Report]) -> object:
         """Raises SinkBusy."""
         ...
@@ -44,6 +48,7 @@ class ReportPublisher:
 
     def __init__(self, objects: Objects, search: Search | None) -> None:
         self._objects, self._search = objects, search
+        self._prepared = False
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reports")
 
     def publish(self, reports: Sequence[Report]) -> None:
@@ -51,4 +56,7 @@ class ReportPublisher:
         for _ in self._pool.map(lambda report: files.write(self._objects, report), reports):
             pass
         if self._search is not None and reports:
+            if not self._prepared:
+                self._search.prepare()
+                self._prepared = True
             self._search.write(reports)

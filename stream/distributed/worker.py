@@ -13,6 +13,7 @@ from stream.distributed.news import Closed, Heard, News, Sender, Told, partition
 from stream.distributed.publishing import ReportPublisher, Store
 from stream.distributed.shard import Shard
 from stream.distributed.watching import WatchStage
+from stream.search import search_sink
 from stream.settings import Settings
 from stream.setup import Setups
 
@@ -30,7 +31,8 @@ class Stages:
         self._interval = settings.checkpoint.interval.total_seconds()
         self._setups = Setups(settings)
         self._store = Store.of(settings)
-        self._publisher: Publisher = ReportPublisher(self._store.reports, None)
+        search = search_sink(settings.opensearch) if settings.opensearch else None
+        self._publisher: Publisher = ReportPublisher(self._store.reports, search)
         self._name = uuid.uuid4().hex
         kinds = {"key_type": bytes, "value_type": bytes}
         raw = {**kinds, **RAW}

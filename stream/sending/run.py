@@ -43,7 +43,7 @@ class Sending:
         self._records = _FRAME if raw and self._pace.flat_out else frame
         subjects = {file.subject for file in self._files}
         self.mixed = sorted(map(str, subjects)) if (raw or address.scheme != "kafka") else []
-        self._final = sorted({settings.source.subject} if raw else subjects) if final else []
+        self._final = sorted({settings.source.subject} if raw else subjects, key=str) if final else []
         self._target = _target(address, settings, milliseconds(parse_duration(timeout)) / 1000, raw)
 
     @property
