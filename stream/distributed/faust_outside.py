@@ -78,6 +78,14 @@ class FaustOutside:
         if self._unsent:
             await asyncio.gather(*self._unsent)
 
+    def epoch(self) -> int:
+        """The generation of the group of workers: it grows with each rebalance."""
+        return int(self._app.consumer_generation_id)
+
+    async def is_mine(self, covered: int) -> bool:
+        """Whether brokers take a commit of this worker's: not, when another has the partition."""
+        return bool(await self._app.consumer._commit({self._place: covered + 1}))
+
     async def seek(self, offset: int) -> None:
         """Have messages read again from `offset` on."""
         await self._app.consumer.seek(self._place, offset)

@@ -81,6 +81,14 @@ class Outside(Protocol):
         """Begin to write; durable when it was awaited. Writes keep their order."""
         ...
 
+    def epoch(self) -> int:
+        """A number that is higher for each worker that takes the partition up."""
+        ...
+
+    def is_mine(self, covered: int) -> Awaitable[bool]:
+        """Whether the partition is still this worker's; `covered` may be acknowledged by the way."""
+        ...
+
     def seek(self, offset: int) -> Awaitable[Any]:
         """Have messages read again from `offset` on."""
         ...
@@ -117,7 +125,7 @@ class Shard:
         self.name = name
         self._outside = outside
         self._interval = interval
-        self._stamped, stored = Stamped.load(outside.items(), identity)
+        self._stamped, stored = Stamped.load(outside.items(), identity, outside.epoch())
         self.stage = begin(stored)
         self.at = self.covered = self._stamped.head.covered
         self._cut_at = self.covered
@@ -206,6 +214,10 @@ class Shard:
     async def _store(self, cut: Cut, plan: Plan, intended: bool) -> None:
         if self.stage.sealed and not intended:
             await self._outside.write(self._stamped.intend(cut.until))
+        if not await self._outside.is_mine(self.covered):
+            log.warning("partition was taken over, its checkpoint is left", extra={"shard": self.name})
+            self.dropped = True
+            return
         await self._deliver(cut)
         await self._outside.sent()
         await asyncio.gather(*map(self._outside.write, plan.values))
