@@ -348,6 +348,11 @@ def doctor(config: Path) -> None:
     a line each, with what is wrong and how to mend it. Nothing is changed; a small object is put into the
     store and deleted. Exits with 1 when something failed.
     """
+    for client in (
+        "kafka",
+        "opensearch",
+    ):  # what they say of a server that is down, the findings say in a line
+        logging.getLogger(client).setLevel(logging.CRITICAL)
     failed = False
     for finding in examine(config):
         _say(str(finding))
