@@ -15,7 +15,7 @@ from stream.ingest.door import Door, DoorThread
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
 from stream.kafka_feeds import KafkaFeeds
-from stream.metrics_server import EmbeddedMetrics, MetricsServer
+from stream.metrics_server import EmbeddedMetrics, MetricsServer, tell
 from stream.settings import FirehoseSettings
 
 STATE = "firehose.sqlite"
@@ -76,13 +76,9 @@ class Firehose:
 
     def _tell(self) -> None:
         """Begin to tell of metrics, as far as that is asked for."""
-        if self._settings.metrics_port is not None:
-            server = MetricsServer(self._settings.host, self._settings.metrics_port, self.metrics)
-            self.metrics_port = server.port
-            self._parts.append(server)
-        if every := self._settings.embedded_metrics.total_seconds():
-            path = self._output / "metrics.jsonl"
-            self._parts.append(EmbeddedMetrics(path, every, self.metrics, self._now))
+        told = tell(self._settings, self._output, self.metrics, self._now)
+        self._parts += told
+        self.metrics_port = next((part.port for part in told if isinstance(part, MetricsServer)), None)
 
     def stop(self) -> None:
         """Answer what is under way, and deliver no more."""

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from schemas.errors import ConfigError
 from stream.ingest.exposition import embedded_lines, prometheus
 from stream.ingest.metrics import Metrics
+from stream.settings import FirehoseSettings
 
 log = logging.getLogger(__name__)
 
@@ -92,3 +93,15 @@ class EmbeddedMetrics:
         self._stop.set()
         self._thread.join()
         self.write()
+
+
+def tell(
+    settings: FirehoseSettings, output: Path, metrics: Metrics, now: Callable[[], int]
+) -> list[MetricsServer | EmbeddedMetrics]:
+    """Begin to tell of metrics, as far as that is asked for; each part is the caller's to close."""
+    parts: list[MetricsServer | EmbeddedMetrics] = []
+    if settings.metrics_port is not None:
+        parts.append(MetricsServer(settings.host, settings.metrics_port, metrics))
+    if every := settings.embedded_metrics.total_seconds():
+        parts.append(EmbeddedMetrics(output / "metrics.jsonl", every, metrics, now))
+    return parts
