@@ -120,44 +120,36 @@ def test_messages_that_come_twice_to_one_worker_are_an_error():
         work.delivery.take(0, work.messages[0], NOW)
 
 
-actions = st.lists(
-    st.one_of(
-        st.tuples(st.just("put"), st.sampled_from("ab"), st.integers(1, 5)),
-        st.tuples(st.just("large"), st.sampled_from("ab"), st.integers(1, 3)),
-        st.tuples(st.just("wait"), st.just(""), st.integers(1, 61)),
-        st.tuples(st.just("take"), st.just(""), st.integers(1, 3)),
-        st.tuples(st.just("step"), st.just(""), st.just(0)),
-        st.tuples(st.just("crash in"), st.just(""), st.integers(1, 9)),
-        st.tuples(st.just("crash"), st.just(""), st.just(0)),
-    ),
-    max_size=40,
+puts = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(1, 4), st.sampled_from([1, 300_000])), max_size=3
+)
+rounds = st.lists(
+    st.tuples(puts, st.sampled_from([1, 31, 61]), st.integers(0, 4), st.integers(0, 12)),
+    min_size=1,
+    max_size=12,
 )
 
 
-@settings(max_examples=150)
-@given(actions, st.sampled_from([1 << 30, 600_000]))
-def test_wherever_it_crashes_every_record_is_in_one_object(actions, room):
+@settings(max_examples=200)
+@given(rounds, st.sampled_from([1 << 30, 600_000]))
+def test_wherever_it_crashes_every_record_is_in_one_object(rounds, room):
+    """In each round records are put, some messages are taken, and the worker may crash at one of its writes,
+    a put of an object or what it remembers, before it or after it."""
     work = Partition(stream("a", **SMALL), stream("b", **SMALL), room=room)
     number = 0
-    for what, name, size in actions:
+    for put, seconds, takes, deadly in rounds:
+        for name, count, size in put:
+            work.put(name, *(b"%d %s" % (number + i, b"x" * size) for i in range(count)))
+            number += count
+        work.clock.sleep(seconds)
+        work.deadly = deadly or -1
         try:
-            if what in ("put", "large"):
-                fill = b"x" * (300_000 if what == "large" else 1)
-                work.put(name, *(b"%d %s" % (number + i, fill) for i in range(size)))
-                number += size
-            elif what == "wait":
-                work.clock.sleep(size)
-            elif what == "take":
-                work.take(size)
-            elif what == "step":
-                work.take(1)
+            for _ in range(takes + 1):
                 work.step()
-            elif what == "crash in":
-                work.deadly = size
-            else:
-                raise Crash
+                work.take(1)
+            while work.step():
+                pass
         except Crash:
-            work.deadly = -1
             work.open()
     work.deadly = -1
     work.run()
