@@ -21,6 +21,7 @@ from stream.kafka_settings import KafkaSettings
 log = logging.getLogger(__name__)
 
 _POLL_MS = 500
+_FETCH_MS = 50  # that brokers hold a request back; others on the same connection wait behind it
 
 
 class KafkaDefinitions:
@@ -46,7 +47,9 @@ class KafkaDefinitions:
     async def start(self) -> None:
         """Return when the topic was read to its end. Raises BrokerError, TopicError, ConfigError."""
         options = async_options(self._settings)
-        self._consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **options)
+        self._consumer = AIOKafkaConsumer(
+            enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=_FETCH_MS, **options
+        )
         self._producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
         try:
             await self._consumer.start()
