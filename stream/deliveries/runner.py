@@ -50,7 +50,8 @@ class Runner:
         """Return when no delivery is under way any more; one that hangs is left after a while, and carried
         out again at the next start."""
         self._stop.set()
-        self._watch.join()
+        if self._watch.is_alive():
+            self._watch.join()
         end = time.monotonic() + _PATIENCE
         for name, thread in self._threads.items():
             thread.join(max(0.0, end - time.monotonic()))

@@ -11,6 +11,7 @@ import msgspec
 from faust.types import EventT
 from msgspec import Struct
 
+from schemas.delivery_stream import DeliveryStream
 from schemas.errors import SinkBusy
 from schemas.times import now as wall_clock
 from stream.deliveries.runner import Runner
@@ -44,6 +45,7 @@ class DeliveryStage:
     def __init__(self, app: faust.App, settings: Settings, metrics: Metrics, now: Callable[[], int]) -> None:
         kafka = settings.kafka
         self._app, self._metrics, self._topic = app, metrics, kafka.records_topic
+        self._now = now
         self.definitions = KafkaDefinitions(kafka)
         self.room = Room(kafka.max_held_bytes)
         firehose = settings.firehose or FirehoseSettings()
@@ -97,6 +99,10 @@ class DeliveryStage:
             part.delivery.take(message.offset, message.value or b"", created)
             part.events.append((message.offset, event))
 
+    def _streams(self) -> Mapping[str, DeliveryStream]:
+        now = self._now()
+        return {name: s for name, s in self.definitions.streams.items() if not s.gone(now)}
+
     def _has(self, part: _Part) -> bool:
         return self._parts.get(part.number) is part
 
@@ -125,7 +131,7 @@ class DeliveryStage:
         def around(sleep: Sleep) -> Surroundings:
             return msgspec.structs.replace(self._around, sleep=sleep, place=f"{self._topic}/{number}")
 
-        delivery = PartitionDelivery(number, lambda: self.definitions.streams, stored, remember, self.room)
+        delivery = PartitionDelivery(number, self._streams, stored, remember, self.room)
         runner = Runner(delivery, around, self._metrics, hurry=delivery.hurries)
         part = self._parts[number] = _Part(number, delivery, runner, deque())
         # The file of a worker that died may have more than the changelog, which another worker goes by.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from msgspec import Struct
 
 from schemas.delivery_stream import DeliveryStream
@@ -72,6 +72,7 @@ class KafkaIntake:
         """Return when records can be taken. Raises BrokerError, TopicError, ConfigError."""
         topics = [self._settings.records_topic, *([self._settings.captures_topic] if self._watch else [])]
         self._producer = self._made()
+        self._lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             await self._producer.start()
             there = await self._producer.client.fetch_all_metadata()
@@ -161,9 +162,11 @@ class KafkaIntake:
             first: int | BaseException = await self._store(key, [waiting.put for waiting in together])
         except KafkaError as error:
             first = SinkBusy(f"brokers refuse: {error}")
-            if not error.retriable:
+            if not error.retriable and not isinstance(error, KafkaTimeoutError):
                 log.error("records cannot be sent", extra={"stream": key[0], "reason": repr(error)})
                 await self._renew()
+        except SinkBusy as error:
+            first = error
         except Exception as error:
             log.exception("records cannot be sent", extra={"stream": key[0]})
             first = SinkBusy(f"not sent: {error}")
@@ -181,6 +184,7 @@ class KafkaIntake:
     async def _store(self, key: _Key, puts: list[Put]) -> int:
         """The number of the first record, once brokers have all of them."""
         stream, created = key
+        producer, lost = self._producer, self._lost
         made = frames(stream, puts)
         headers = [("created", str(created).encode())]
         records = [(self._settings.records_topic, encoded(frame, Subject())) for frame in made]
@@ -191,11 +195,14 @@ class KafkaIntake:
         for topic, message in chain(records, captures):
             partition = next(self._turns[topic])
             sent.append(
-                await self._producer.send(
-                    topic, message, key=stream.encode(), partition=partition, headers=headers
-                )
+                await producer.send(topic, message, key=stream.encode(), partition=partition, headers=headers)
             )
-        acknowledged = await asyncio.gather(*sent)
+        waiting: asyncio.Future[Any] = asyncio.gather(*sent)
+        await asyncio.wait({waiting, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            raise SinkBusy("the connection to brokers was given up")
+        acknowledged = await waiting
         return number(acknowledged[0].partition, acknowledged[0].offset, 0)
 
     async def _renew(self) -> None:
@@ -206,8 +213,10 @@ class KafkaIntake:
                 renewed = self._made()
                 with suppress(KafkaError, OSError):
                     await renewed.start()
+                    lost, self._lost = self._lost, asyncio.get_running_loop().create_future()
                     self._producer = renewed
                     await _close(failed)
+                    lost.set_result(None)
 
 
 async def _close(producer: Any) -> None:
