@@ -62,7 +62,7 @@ class Pipeline:
             decoded = decode(batch.frame, self._layout)
             self.rows += sum(map(len, decoded.tables))
             watched = self._watch.observe(decoded)
-            for report in self._judge.observe(watched.partials, watched.progress):
+            for report in self._judge.observe(watched.subject, watched.partials, watched.progress):
                 found += drifted(report.finding)
         return found
 

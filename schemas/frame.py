@@ -24,7 +24,7 @@ _END = _MAGIC + bytes(4)
 _OVERHEAD = 16  # bytes that a record takes beside its data: offset, arrival, line
 
 
-class Subject(msgspec.Struct, frozen=True, order=True):
+class Subject(msgspec.Struct, frozen=True):
     """What a window belongs to: an endpoint, its variant, and the target model where there are several."""
 
     endpoint: str = "default"
@@ -136,9 +136,9 @@ def _read(message: bytes) -> pa.Table:
     return table
 
 
-def raw(message: bytes) -> Frame:
+def raw(message: bytes, subject: Subject = _DEFAULT, arrived: int = 0) -> Frame:
     """A whole message as one record, for one that cannot be read as a frame."""
-    return Frame.of(_DEFAULT, pa.array([message], pa.binary()), 0)
+    return Frame.of(subject, pa.array([message], pa.binary()), arrived)
 
 
 def split(frame: Frame, max_bytes: int = MAX_FRAME_BYTES) -> Iterator[Frame]:

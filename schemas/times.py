@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from schemas.errors import BadRecord, ConfigError
 
 NO_TIME = np.iinfo(np.int64).min  # event time of a record that has none
+DAY = 86_400_000  # ms
 END_OF_TIME = np.iinfo(np.int64).max  # watermark of a source that is complete
 
 _SHORT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")

@@ -31,15 +31,25 @@ def document(record: bytes) -> bytes | None:
     return record.strip().replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def lines(operation: str, index: str, kind: str, identifier: str, text: bytes) -> bytes:
+def lines(
+    operation: str, index: str, kind: str, identifier: str, text: bytes | None, version: int | None = None
+) -> bytes:
     """The action and the document, each a line. What is empty is left out: then the cluster makes an id.
+
+    A delete has no document. With a `version`, what the cluster has in a higher one stays, and the answer is
+    a conflict.
 
     >>> lines("index", "alerts", "", "49.0", b"{}")
     b'{"index":{"_index":"alerts","_id":"49.0"}}\\n{}\\n'
+    >>> lines("delete", "metrics", "", "a", None, version=2)
+    b'{"delete":{"_index":"metrics","_id":"a","version":2,"version_type":"external_gte"}}\\n'
     """
     about = {"_index": index, "_type": kind, "_id": identifier}
-    action = {operation: {name: value for name, value in about.items() if value}}
-    return b"%b\n%b\n" % (msgspec.json.encode(action), text)
+    named: dict[str, str | int] = {name: value for name, value in about.items() if value}
+    if version is not None:
+        named |= {"version": version, "version_type": "external_gte"}
+    action = msgspec.json.encode({operation: named})
+    return action + b"\n" if text is None else b"%b\n%b\n" % (action, text)
 
 
 class _Item(Struct):

@@ -1,8 +1,9 @@
-"""An OpenSearch cluster: where it is, who asks, and the one request that is made to it."""
+"""An OpenSearch cluster: where it is, who asks, and how requests are made to it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
 from opensearchpy.exceptions import OpenSearchException, TransportError
@@ -16,6 +17,8 @@ TIMEOUT = 60.0  # seconds
 _MESSAGE = 8192  # characters of what is kept of an answer
 
 Bulk = Callable[[bytes], object]  # the answer as it was decoded, or Refused for the request as a whole
+# The same for any request: method, path, and a body that is sent as JSON, or as it is where it is bytes.
+Ask = Callable[[str, str, object], object]
 
 
 class Cluster(Struct, frozen=True, kw_only=True):
@@ -88,6 +91,16 @@ class Access(Struct, frozen=True, kw_only=True):
 
 def connect(url: str, access: Access | None = None, timeout: float = TIMEOUT) -> Bulk:
     """A way to send bulk requests to the cluster at `url`. Raises ConfigError."""
+    return bulk_of(reach(url, access, timeout))
+
+
+def bulk_of(ask: Ask) -> Bulk:
+    """Bulk requests by way of `ask`."""
+    return lambda body: ask("POST", "/_bulk", body)
+
+
+def reach(url: str, access: Access | None = None, timeout: float = TIMEOUT) -> Ask:
+    """A way to make requests to the cluster at `url`; `timeout` is in seconds. Raises ConfigError."""
     access = access or Access()
     tls: dict[str, Any] = {}
     if url.startswith("https://"):
@@ -101,12 +114,12 @@ def connect(url: str, access: Access | None = None, timeout: float = TIMEOUT) ->
             connection_class=Urllib3HttpConnection,
             http_auth=_authentication(access),
             timeout=timeout,
-            max_retries=0,  # retries are Firehose's
+            max_retries=0,  # to try again is the caller's
             **{name: value for name, value in tls.items() if value is not None},
         )
     except (OpenSearchException, OSError, ValueError) as error:
         raise ConfigError(f"OpenSearch at {url}: {error}") from error
-    return lambda body: _send(client, body)
+    return lambda method, path, body: _send(client, method, path, body)
 
 
 def _authentication(access: Access) -> Any:
@@ -120,10 +133,13 @@ def _authentication(access: Access) -> Any:
     return (access.user, access.password) if access.user else None
 
 
-def _send(client: OpenSearch, body: bytes) -> object:
-    headers = {"content-type": "application/x-ndjson"}  # in small letters, to replace the client's own
+def _send(client: OpenSearch, method: str, path: str, body: object) -> object:
+    lines = isinstance(body, bytes)
+    # In small letters, to replace the client's own.
+    headers = {"content-type": "application/x-ndjson" if lines else "application/json"}
+    sent = body if lines or body is None else msgspec.json.encode(body)
     try:
-        return client.transport.perform_request("POST", "/_bulk", body=body, headers=headers)
+        return client.transport.perform_request(method, path, body=sent, headers=headers)
     except TransportError as error:
         code = error.status_code
         if isinstance(code, int):

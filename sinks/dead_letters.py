@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from schemas.frame import Subject
 from schemas.times import format_time
-from sinks.objects import Objects
+from sinks.objects import Objects, range_name
 
 
 class DeadLetter(Struct, frozen=True):
@@ -46,8 +46,10 @@ class DeadLetter(Struct, frozen=True):
         }
 
 
-def write(objects: Objects, letters: Sequence[DeadLetter], partition: int, first_offset: int) -> None:
-    """Write `letters` as one JSON Lines object, named by the range of the log that they came in."""
+def write(
+    objects: Objects, letters: Sequence[DeadLetter], partition: int, first_offset: int, log: str = ""
+) -> None:
+    """Write `letters` as one JSON Lines object, named by the range of the `log` that they came in."""
     if letters:
         body = b"".join(msgspec.json.encode(letter.row()) + b"\n" for letter in letters)
-        objects.put(f"{partition:05d}-{first_offset:020d}.jsonl", body)
+        objects.put(f"{range_name(log, partition, first_offset)}.jsonl", body)

@@ -22,9 +22,14 @@ class Objects:
         self._root = root.rstrip("/")
 
     @classmethod
-    def at(cls, place: str | Path) -> "Objects":
-        """A local path, or a URI that pyarrow knows, such as s3://bucket/prefix. Raises ConfigError."""
+    def at(cls, place: str | Path, endpoint: str | None = None, region: str | None = None) -> "Objects":
+        """A local path, or a URI that pyarrow knows, such as s3://bucket/prefix.
+
+        `endpoint` is the URL of another service than AWS's that speaks S3. Raises ConfigError.
+        """
         try:
+            if str(place).startswith("s3://") and (endpoint or region):
+                return cls(_s3(endpoint, region), str(place).removeprefix("s3://"))
             if "://" in str(place):
                 filesystem, root = fs.FileSystem.from_uri(str(place))
                 return cls(filesystem, root)
@@ -55,6 +60,39 @@ class Objects:
         except (OSError, pa.ArrowException) as error:
             raise SinkBusy(f"{path}: {error}") from error
 
+    def get(self, key: str) -> bytes:
+        """The object under `key`. Raises SinkBusy when it cannot be read."""
+        path = f"{self._root}/{key}"
+        try:
+            with self._fs.open_input_stream(path, compression=None) as stream:
+                body: bytes = stream.read()
+        except (OSError, pa.ArrowException) as error:
+            raise SinkBusy(f"{path}: {error}") from error
+        return body
+
+    def delete(self, key: str) -> None:
+        """Take away the object under `key`; that it is not there is no mistake. Raises SinkBusy."""
+        path = f"{self._root}/{key}"
+        try:
+            self._fs.delete_file(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, pa.ArrowException) as error:
+            raise SinkBusy(f"{path}: {error}") from error
+
+
+def _s3(endpoint: str | None, region: str | None) -> fs.S3FileSystem:
+    """Credentials are found where AWS's own tools find them."""
+    scheme, _, host = (endpoint or "").rpartition("://")
+    options = {"endpoint_override": host, "scheme": scheme or "https", "region": region}
+    given = {name: value for name, value in options.items() if value}
+    return fs.S3FileSystem(
+        connect_timeout=5,
+        request_timeout=30,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
+        **given,
+    )
+
 
 def _put_local(path: Path, body: bytes | pa.Buffer) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +112,15 @@ def _sync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def range_name(log: str, partition: int, first_offset: int) -> str:
+    """The name of what a range of a log gives: it depends on nothing but where the range begins.
+
+    >>> range_name("6f2a", 3, 71), range_name("", 0, 1)
+    ('6f2a-00003-00000000000000000071', '00000-00000000000000000001')
+    """
+    return f"{log}-{partition:05d}-{first_offset:020d}".removeprefix("-")
 
 
 def segment(name: str) -> str:

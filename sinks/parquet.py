@@ -13,7 +13,7 @@ from schemas.frame import Subject
 from schemas.layout import Layout
 from schemas.rows import Rows
 from schemas.times import to_datetime
-from sinks.objects import Objects, segment
+from sinks.objects import Objects, range_name, segment
 
 _HOUR = 3_600_000
 _PARTITION_KEYS = ("endpoint", "variant", "date", "hour")
@@ -101,7 +101,7 @@ def write(
     by_subject: dict[Subject, list[pa.Table]] = {}
     for subject, table in tables:
         by_subject.setdefault(subject, []).append(table)
-    name = f"{log}-{partition:05d}-{first_offset:020d}".removeprefix("-")
+    name = range_name(log, partition, first_offset)
     written = 0
     for subject, parts in by_subject.items():
         for hour, table in _by_hour(pa.concat_tables(parts).combine_chunks()):

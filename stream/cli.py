@@ -1,11 +1,11 @@
-"""The command line: streamgauge baseline, replay, serve, topics and page."""
+"""The command line: streamgauge baseline, replay, serve, topics, doctor and page."""
 
 import asyncio
 import logging
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -28,13 +28,17 @@ from sinks.page import write_page
 from stream import console as show
 from stream import dataset, prepared_dataset, topics
 from stream.baseline import make_baseline
+from stream.doctor import examine
 from stream.kafka_client import admin_client
 from stream.logs import configure
-from stream.options import settings_of, shared
+from stream.options import SENDING, refuse_sending, sending, settings_of, settings_to_send, shared
 from stream.preprocessor import Preprocessor
 from stream.replay import Replay
+from stream.sending.address import Address, parse
+from stream.sending.run import Sending
 from stream.serve import Service
 from stream.settings import Settings, load
+from stream.work import run_worker
 
 OK, FAILED, WRONG_USE, VIOLATIONS, INTERRUPTED = 0, 1, 2, 3, 130
 _WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError, TopicError)
@@ -144,9 +148,12 @@ def _say(line: str) -> None:
 @main.command(short_help="Report on captured traffic, window by window.")
 @click.argument("captures", nargs=-1)
 @shared
+@sending
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier replay left in the directory.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 also when violations were found.")
-def replay(captures: tuple[str, ...], overwrite: bool, exit_zero: bool, **options: Any) -> None:
+def replay(
+    captures: tuple[str, ...], to: str | None, overwrite: bool, exit_zero: bool, **options: Any
+) -> None:
     """Replay captured traffic, and report window by window what has changed.
 
     CAPTURES are files or directories, local or s3://, plain or .gz: what data capture wrote of an
@@ -164,8 +171,16 @@ def replay(captures: tuple[str, ...], overwrite: bool, exit_zero: bool, **option
       summary.json   totals
 
     Interrupted or killed, the same command goes on where it stopped; with --overwrite it begins anew.
+
+    With --to nothing is judged here: captures are sent as traffic, to Kafka in frames that spread over the
+    partitions, or through a Firehose door into one stream. What is sent twice counts twice, and so does a
+    put that a door stored and could not answer. How brokers are trusted is under [kafka] in --config.
     """
     with _told():
+        if to is not None:
+            options |= {"overwrite": overwrite, "exit_zero": exit_zero}
+            sys.exit(_send(parse(to), settings_to_send(captures, options), options))
+        refuse_sending(options)
         settings = settings_of(captures, options, how="name files or directories")
         go_on = f"the same command{' without --overwrite' if overwrite else ''} goes on from here"
         try:
@@ -182,17 +197,55 @@ def _replay(settings: Settings, overwrite: bool, exit_zero: bool) -> int:
     try:
         if run.resumed:
             _err.out("going on where the last run stopped", highlight=False)
-        _run_with_progress(run)
+        with _progress("replaying") as report:
+            run.run(report)
         return _outcome(run, exit_zero)
     finally:
         run.close()
 
 
-def _run_with_progress(run: Replay) -> None:
-    columns = (TextColumn("replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+def _send(address: Address, settings: Settings, options: dict[str, Any]) -> int:
+    stop = Event()
+
+    def interrupted(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second time, at once
+
+    signal.signal(signal.SIGINT, interrupted)
+    if logging.getLogger().level > logging.INFO:
+        for name in ("kafka", "aiokafka"):  # their troubles are told by what they lead to
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    given = {name: options[name] for name in SENDING if options[name] is not None}
+    run = Sending(address, settings, **given)
+    if len(run.mixed) > 1:
+        _complain(
+            f"captures of {', '.join(run.mixed)} go to one endpoint: only frames in Kafka keep them apart"
+        )
+    try:
+        with _progress("sending") as report:
+            sent = run.run(stop.is_set, report)
+    except KeyboardInterrupt:
+        _err.out(f"\nstopped at once; {run.told.acknowledged:,} records were acknowledged", highlight=False)
+        return INTERRUPTED
+    except PipelineError as error:
+        raise type(error)(f"{error}; {run.told.acknowledged:,} records were acknowledged") from error
+    show.sent(_out, str(address), run.told, sent.seconds)
+    for problem in sent.problems:
+        _complain(problem)
+    if run.told.refused:
+        _complain(f"{run.told.refused:,} records are too large and were left out: {run.told.first_refused}")
+    if sent.stopped:
+        _err.out("stopped; the same command sends everything from the first record", highlight=False)
+        return INTERRUPTED
+    return FAILED if sent.problems or run.told.refused or not run.told.acknowledged else OK
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
-        task = bar.add_task("replaying", total=None)
-        run.run(lambda done, total: bar.update(task, completed=done, total=total))
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _outcome(run: Replay, exit_zero: bool) -> int:
@@ -283,6 +336,41 @@ def make_topics(config: Path, dry_run: bool) -> None:
             done = topics.apply(admin, settings, dry_run=dry_run)
         for line in done or ["nothing to do: topics are as the settings say"]:
             _say(line)
+
+
+@main.command(short_help="Run the stages on Kafka, beside other workers.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML, with a table [kafka].")  # fmt: skip
+@click.option("--state", metavar="DIRECTORY", help="Local files of this worker.  [default: kafka.state]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port of metrics and health.")
+def worker(config: Path, state: str | None, port: int | None) -> None:
+    """Run the stages on Kafka: watch captures, judge windows, and deliver, until stopped.
+
+    Any number of workers share the partitions; each needs a directory and a port of its own. Topics must be
+    there: see streamgauge topics. Ctrl-C or SIGTERM stores everything and stops; after a crash the others,
+    or the next start, go on without loss.
+    """
+    with _told():
+        given = {"state": state, "port": port}
+        over = {"kafka": {name: value for name, value in given.items() if value is not None}}
+        sys.exit(run_worker(load(config, over)))
+
+
+@main.command(short_help="Check settings, disks and servers.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML.")  # fmt: skip
+def doctor(config: Path) -> None:
+    """Look whether everything that the settings name is there and as it must be.
+
+    Settings and baselines, directories and disk space, brokers and topics, the store of objects, OpenSearch:
+    a line each, with what is wrong and how to mend it. Nothing is changed; a small object is put into the
+    store and deleted. Exits with 1 when something failed.
+    """
+    failed = False
+    for finding in examine(config):
+        _say(str(finding))
+        failed |= finding.level == "fail"
+    sys.exit(FAILED if failed else OK)
 
 
 @main.command(short_help="Make index.html anew.")

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stream.sending.target import Told
+
 _MOST = 25  # lines over all tables
 _MOST_TABLES = 5
 _MOST_LETTERS = 100_000  # read for examples
@@ -146,6 +148,18 @@ def outcome(
         f"Rows     {rows_at}",
         *([f"Alerts   {directory / 'alerts.jsonl'}"] if hits else []),
         f"Page     {directory / 'index.html'}",
+    ]
+    for line in lines:
+        console.out(line, highlight=False)
+
+
+def sent(console: Console, place: str, told: Told, seconds: float) -> None:
+    """What became of captures that were sent."""
+    second = told.acknowledged / seconds if seconds else 0
+    lines = [
+        f"Records  {told.acknowledged:,} acknowledged by {place}",
+        f"Messages {told.messages:,}, {told.nbytes:,} bytes",
+        f"Time     {seconds:,.1f} s, {second:,.0f} records/s",
     ]
     for line in lines:
         console.out(line, highlight=False)

@@ -1,6 +1,5 @@
 """The embedded host: one process that runs all stages, with its log and checkpoints in one SQLite file."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -8,28 +7,20 @@ import msgspec
 from msgspec import Struct
 
 from schemas import frame as frames
-from schemas.decode import Decoded, decode, refuse
-from schemas.errors import BadFrame, BadRecord
 from schemas.frame import Frame, Subject
-from schemas.layout import Layout
 from schemas.report import Counts, Report
-from schemas.times import format_time, milliseconds
 from sinks import dead_letters, parquet, reports
 from sinks.alerts import AlertFile
 from sinks.objects import Objects
-from stream import filtering
+from stream.announce import announce
 from stream.batch import Batch, batches
-from stream.delivery import Delivery
 from stream.judge import Judge
 from stream.log import Log, Position
+from stream.partition import Partition, read_message
 from stream.settings import Settings
-from stream.setup import Setup, Setups
-from stream.watch import Watch
-
-log = logging.getLogger(__name__)
+from stream.setup import Setups
 
 PARTITION = 0  # the embedded log has one
-_NO_LAYOUT = Layout({})
 
 
 class Outputs(Struct, frozen=True):
@@ -73,19 +64,14 @@ class Embedded:
         outputs: Outputs,
         persist: Callable[[Callable[[], object]], None],
     ) -> None:
-        self._settings = settings
         self._log = store
-        self._setups = setups
         self._outputs = outputs
         self._persist = persist
-        self._max_ahead = milliseconds(settings.window.max_ahead)
-        self._watch = Watch(PARTITION, settings.window, setups.monitors)
+        self._partition = Partition(PARTITION, settings, setups, store.states("watch"))
+        self._watch = self._partition.watch
         self._judge = Judge(settings.window, setups.monitors)
-        self._delivery = Delivery(PARTITION)
-        self._watch.restore(store.states("watch"))
         self._judge.restore(store.states("judge"))
         self._at = store.covered
-        self.unwatched: set[str] = set()
 
     def append(self, new: Iterable[Frame], positions: Mapping[str, Position] | None = None) -> None:
         """Make frames durable, together with how far their sources were read."""
@@ -95,7 +81,8 @@ class Embedded:
     def pump(self) -> None:
         """Take in everything that the log holds and was not taken in, with checkpoints as they come due."""
         while messages := self._log.read(self._at, until=self._log.intent):
-            for batch in batches((offset, _decode(message)) for offset, message in messages):
+            read = ((offset, read_message(message, Subject(), 0)) for offset, message in messages)
+            for batch in batches(read):
                 self._observe(batch)
             self._at = messages[-1][0]
             if self._due():
@@ -105,46 +92,17 @@ class Embedded:
         """Whether to store now. A range that may be half delivered must end where it was meant to end."""
         if (intent := self._log.intent) is not None:
             return self._at == intent
-        due = self._settings.checkpoint
-        return self._delivery.rows >= due.rows or self._delivery.nbytes >= due.nbytes
+        return self._partition.full
 
     def _observe(self, batch: Batch) -> None:
-        setup = self._setups.of(batch.frame.subject)
-        decoded = self._decode(batch, setup)
-        watched = self._watch.observe(decoded)
-        self._delivery.observe(batch, decoded, watched.late, setup.layout if setup else _NO_LAYOUT)
-        for report in self._judge.observe(watched.partials, watched.progress):
+        watched = self._partition.observe(batch)
+        for report in self._judge.observe(watched.subject, watched.partials, watched.progress):
             self._publish(report)
-
-    def _decode(self, batch: Batch, setup: Setup | None) -> Decoded:
-        if setup is None:
-            endpoint = batch.frame.subject.endpoint
-            if endpoint not in self.unwatched:
-                log.warning(
-                    "no baseline for endpoint, its records are kept aside", extra={"endpoint": endpoint}
-                )
-                self.unwatched.add(endpoint)
-            return refuse(batch.frame, BadRecord("baseline", f"no baseline is configured for {endpoint}"))
-        decoded = decode(batch.frame, setup.layout, self._max_ahead, setup.handler)
-        return filtering.apply(setup.filter, decoded, setup.layout)
 
     def _publish(self, report: Report) -> None:
         self._persist(lambda: reports.write(self._outputs.reports, report))
         self._persist(lambda: self._outputs.alerts.write(report))
-        for violation in report.finding.violations:
-            if violation.constraint_check_type == "monitor_error":
-                log.error(violation.description, extra={"monitor": report.monitor})
-        log.info(
-            "window closed",
-            extra={
-                "subject": str(report.subject),
-                "monitor": report.monitor,
-                "start": format_time(report.window.start),
-                "rows": report.counts.rows,
-                "violations": len(report.finding.violations),
-                "revision": report.revision,
-            },
-        )
+        announce(report)
 
     def checkpoint(self) -> None:
         """Deliver what was taken in since the last checkpoint, and store the states that cover it."""
@@ -153,7 +111,7 @@ class Embedded:
             return
         if self._log.intent is None:
             self._persist(lambda: self._log.intend(self._at))
-        cut = self._delivery.cut(first)
+        cut = self._partition.delivery.cut(first)
         place = (cut.partition, cut.first_offset)
         self._persist(lambda: parquet.write(self._outputs.rows, cut.tables, *place, self._log.identity))
         self._persist(lambda: dead_letters.write(self._outputs.errors, cut.letters, *place))
@@ -190,12 +148,3 @@ class Embedded:
         """Store the totals beside the reports."""
         document = reports.pretty(self.summary() | more)
         self._persist(lambda: self._outputs.root.put("summary.json", document))
-
-
-def _decode(message: bytes) -> Frame:
-    """A damaged message is kept as a record that cannot be read, so that it is counted and set aside."""
-    try:
-        return frames.decode(message)
-    except BadFrame as error:
-        log.warning("message is not a frame", extra={"reason": str(error)})
-        return frames.raw(message)

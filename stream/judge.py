@@ -14,9 +14,11 @@ from schemas.report import VIOLATIONS, Counts, Finding, Report, Status, Window
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
+from stream.placing import BEFORE_ALL
 from stream.settings import WindowSettings
 from stream.since import dated, last_before, newest_with_data
-from stream.watch import MEMORY, Dumped, Partial, Progress, load_states
+from stream.watch import MEMORY, Dumped, Partial, load_states
+from stream.watermarks import Progress, Watermarks
 
 MAX_EMPTY = (
     168  # a week of hours: windows without data reported in one gap; a longer one keeps the last of them
@@ -24,10 +26,10 @@ MAX_EMPTY = (
 
 
 class _Timeline(Struct):
-    """What is known of one subject: the watermark of each partition, the start of the next window to close,
-    and by start of window the newest partial of each partition and the last report of each monitor."""
+    """What is known of one subject: how far its partitions are, the start of the next window to close, and
+    by start of window the newest partial of each partition and the last report of each monitor."""
 
-    watermarks: dict[int, int] = {}
+    watermarks: Watermarks = msgspec.field(default_factory=Watermarks)
     cursor: int | None = None
     partials: dict[int, dict[int, Partial]] = {}
     published: dict[int, dict[str, Report]] = {}
@@ -36,35 +38,83 @@ class _Timeline(Struct):
 class Judge:
     """Merges the newest partial of each partition and judges windows in order.
 
-    A window closes when the watermarks of all partitions that carry its subject have passed its end.
+    A window closes when the watermarks of all partitions that carry its subject have passed its end, and
+    each other one of `partitions` has read what arrived until then: it may hold some of it too.
     Windows between the first and the watermark in which nothing came are reported as NoData. A partial
     that changes a closed window publishes it again, with the next revision. A violation says since when it
     lasts; where a revision changes that for later windows, they are published again too.
     """
 
-    def __init__(self, windows: WindowSettings, monitors: Callable[[Subject], Sequence[Monitor]]) -> None:
+    def __init__(
+        self,
+        windows: WindowSettings,
+        monitors: Callable[[Subject], Sequence[Monitor]],
+        partitions: Sequence[int] = (),
+    ) -> None:
         self._size = milliseconds(windows.size)
         self._retention = milliseconds(windows.retention)
         self._monitors = monitors
+        self._partitions = partitions
+        self._read: dict[int, int] = {}
         self._timelines: dict[Subject, _Timeline] = {}
         self._dirty: set[Place] = set()
         self._tracker = Tracker()
         self.statuses: Counter[Status] = Counter()
 
-    def observe(self, partials: Sequence[Partial], progress: Progress) -> list[Report]:
-        """Take in news of one partition; hands back the reports to publish, in order of their windows."""
-        subject = progress.subject
+    def observe(self, subject: Subject, partials: Sequence[Partial], progress: Progress) -> list[Report]:
+        """Take in news of one partition; hands back the reports to publish, in order of their windows.
+
+        Taking in the same again, or what is older, changes nothing.
+        """
         timeline = self._timelines.setdefault(subject, _Timeline())
         again: set[int] = set()
         for partial in partials:
             start = partial.window.start
-            timeline.partials.setdefault(start, {})[partial.partition] = _accept(timeline, partial)
+            known = timeline.partials.setdefault(start, {})
+            before = known.get(partial.partition)
+            if before is not None and partial.counts.records <= before.counts.records:
+                continue  # partials are cumulative: it tells nothing that is not known
+            known[partial.partition] = _accept(timeline, partial)
             self._dirty.add((subject, start))
             if timeline.cursor is not None and start < timeline.cursor:
                 again.add(start)
-        timeline.watermarks[progress.partition] = progress.watermark
-        watermark = min(timeline.watermarks.values())
+        timeline.watermarks.move(progress)
         reports = [report for start in sorted(again) for report in self._judge(subject, timeline, start)]
+        return reports + self._advance(subject, timeline)
+
+    def heard(self, partition: int, until: int) -> list[Report]:
+        """Take in that `partition` has read all that arrived in it before `until` (ms)."""
+        self._read[partition] = max(until, self._read.get(partition, until))
+        reports: list[Report] = []
+        for subject, timeline in self._in_order():
+            if partition not in timeline.watermarks.steps:
+                reports += self._advance(subject, timeline)
+        return reports
+
+    def close(self, subject: Subject, until: int) -> list[Report]:
+        """Take in that by the clock nothing more is expected of an idle subject before `until` (ms)."""
+        timeline = self._timelines.setdefault(subject, _Timeline())
+        timeline.watermarks.clock = max(until, timeline.watermarks.clock)
+        return self._advance(subject, timeline)
+
+    def idle(self) -> Iterator[tuple[Subject, int, int, int]]:
+        """Subjects of which all partitions are idle: how far they are closed, the end of the last window that
+        holds data, and when something last arrived (all in ms)."""
+        for subject, timeline in self._in_order():
+            watermarks = timeline.watermarks
+            if watermarks.steps and watermarks.all_idle:
+                last = max(timeline.partials, default=BEFORE_ALL) + self._size
+                yield subject, watermarks.highest, last, watermarks.arrived
+
+    def _in_order(self) -> list[tuple[Subject, _Timeline]]:
+        return [(subject, self._timelines[subject]) for subject in sorted(self._timelines, key=str)]
+
+    def _advance(self, subject: Subject, timeline: _Timeline) -> list[Report]:
+        """Judge what can be closed now."""
+        if not timeline.watermarks.steps:
+            return []
+        watermark = timeline.watermarks.low(self._partitions, self._read)
+        reports: list[Report] = []
         for start in self._due(timeline, watermark):
             reports += self._judge(subject, timeline, start)
         self._release(subject, timeline, watermark)
@@ -153,7 +203,8 @@ class Judge:
         """What changed since the last checkpoint, as keys and values."""
         dirty: dict[str, Stored | None] = {window_group(*place): self._dump(place) for place in self._dirty}
         progress = [(subject, t.watermarks, t.cursor) for subject, t in self._timelines.items()]
-        dirty["about"] = {key("about"): msgspec.msgpack.encode((progress, dict(self.statuses)))}
+        about = (progress, dict(self.statuses), self._read)
+        dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
         self._dirty.clear()
         return self._tracker.changes(dirty)
 
@@ -183,8 +234,8 @@ class Judge:
                 self._restore_window(raw, states)
 
     def _restore_about(self, raw: bytes) -> None:
-        progress, statuses = msgspec.msgpack.decode(
-            raw, type=tuple[list[tuple[Subject, dict[int, int], int | None]], dict[Status, int]]
+        progress, statuses, self._read = msgspec.msgpack.decode(
+            raw, type=tuple[list[tuple[Subject, Watermarks, int | None]], dict[Status, int], dict[int, int]]
         )
         self.statuses = Counter(statuses)
         for subject, watermarks, cursor in progress:

@@ -5,6 +5,10 @@ import sys
 from typing import TextIO
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_TALKATIVE = {  # what they say below this level is of interest to themselves
+    **dict.fromkeys(("kafka", "aiokafka", "faust", "mode"), logging.WARNING),
+    **dict.fromkeys(("faust.transport.producer", "mode.timers"), logging.ERROR),
+}
 
 
 class _Facts(logging.Formatter):
@@ -28,3 +32,7 @@ def configure(level: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name, least in _TALKATIVE.items():
+        logging.getLogger(name).setLevel(max(level, least))
+    # Its client warns of every answer that is not yes, a 404 to a question too; who asked says what is wrong.
+    logging.getLogger("opensearch").setLevel(logging.ERROR)

@@ -68,15 +68,7 @@ def settings_of(
     `how` says how captures are given; with `may_listen` they may also come in by the Firehose door. Raises
     ConfigError.
     """
-    given = options | {"captures": list(captures) or None}
-    over: dict[str, Any] = {}
-    for option, (*tables, name) in _PLACES.items():
-        if (value := given[option]) is not None:
-            inner = over
-            for table in tables:
-                inner = inner.setdefault(table, {})
-            inner[name] = value
-    settings = load(options["config"], over)
+    settings = _loaded(captures, options)
     missing = []
     door = settings.firehose if may_listen else None
     if not settings.source.captures and door is None:
@@ -88,3 +80,64 @@ def settings_of(
     if missing:
         raise ConfigError("; ".join(missing))
     return settings
+
+
+def sending(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of replay that send captures elsewhere."""
+    options = [
+        click.option("--to", metavar="URL",
+                     help="Send the captures instead: kafka://HOST:PORT[,HOST:PORT]/TOPIC, or to a Firehose "
+                          "door, http[s]://HOST:PORT/STREAM."),
+        click.option("--speed", type=click.FloatRange(min=0),
+                     help="With --to: so many times as fast as they once came; 0 is flat out.  [default: 0]"),
+        click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N",
+                     help="With --to: at most N records a second."),
+        click.option("--frame", type=click.IntRange(1, 100_000), metavar="N",
+                     help="With --to: records a message (of Kafka; 1 sends each as it is) or a put.  "
+                          "[default: 500]"),
+        click.option("--final", is_flag=True, default=None,
+                     help="With --to kafka: close all windows when everything is sent."),
+        click.option("--timeout", type=_Duration(),
+                     help="With --to: how long to try what takes nothing at the moment.  [default: 2m]"),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+SENDING = ("speed", "rate", "frame", "final", "timeout")  # that mean something with --to only
+_ALSO_SENDING = ("config", "endpoint", "variant")
+
+
+def settings_to_send(captures: tuple[str, ...], options: dict[str, Any]) -> Settings:
+    """Settings of replay where captures are sent. Raises ConfigError where an option has no meaning then."""
+    unfit = [name for name, value in options.items() if value and name not in (*SENDING, *_ALSO_SENDING)]
+    if unfit:
+        raise ConfigError(f"{_listed(unfit)}: captures are judged where they arrive, so not with --to")
+    settings = _loaded(captures, options)
+    if not settings.source.captures:
+        raise ConfigError("no captures: name files or directories, or set source.captures in --config")
+    return settings
+
+
+def refuse_sending(options: dict[str, Any]) -> None:
+    """Raises ConfigError where an option is given that means something with --to only."""
+    if unfit := [name for name in SENDING if options[name] is not None]:
+        raise ConfigError(f"{_listed(unfit)}: only with --to")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names)
+
+
+def _loaded(captures: tuple[str, ...], options: dict[str, Any]) -> Settings:
+    """Settings of the file with what was given on the command line on top. Raises ConfigError."""
+    given = options | {"captures": list(captures) or None}
+    over: dict[str, Any] = {}
+    for option, (*tables, name) in _PLACES.items():
+        if (value := given[option]) is not None:
+            inner = over
+            for table in tables:
+                inner = inner.setdefault(table, {})
+            inner[name] = value
+    return load(options["config"], over)

@@ -57,7 +57,7 @@ class Replay:
 
     def _finish(self) -> None:
         if not self._log.get("closed", False):
-            subjects = sorted({file.subject for file in self._files})
+            subjects = sorted({file.subject for file in self._files}, key=str)
             self.host.append([Frame.completion(subject, END_OF_TIME) for subject in subjects])
             self._log.put("closed", True)
         self.host.pump()

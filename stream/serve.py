@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.errors import SourceError
 from schemas.frame import Frame, Subject, split
-from schemas.times import format_time, milliseconds
+from schemas.times import DAY, format_time, milliseconds
 from schemas.times import now as wall_clock
 from sinks import page
 from stream import directory, source
@@ -27,7 +27,6 @@ from stream.source import CaptureFile
 
 log = logging.getLogger(__name__)
 
-_DAY = 86_400_000
 _DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries of a write; the last for ever
 _STREAMS_EVERY = 0.5  # seconds between two looks at delivery streams that are watched
 _PORTIONS = 4  # of one stream in a row, before other work has its turn
@@ -178,7 +177,7 @@ class Service:
             watermark = self.host.watermark(subject)
             if now - heard < idle or watermark == BEFORE_ALL:
                 continue
-            live = heard - (watermark + lateness) < _DAY
+            live = heard - (watermark + lateness) < DAY
             until = now - lateness if live else self.host.open_until(subject)
             if until // size > watermark // size:
                 log.info("endpoint is idle", extra={"subject": str(subject), "until": format_time(until)})

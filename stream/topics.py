@@ -65,9 +65,12 @@ def wanted(settings: KafkaSettings) -> list[Topic]:
     def topic(name: str, partitions: int, config: Mapping[str, str], moves: bool = False) -> Topic:
         return Topic(name, partitions, settings.replication, config, moves)
 
+    # Partitions are compared by when records arrived in them: that must be told by one clock.
+    captures = kept | {"message.timestamp.type": "LogAppendTime"}
+
     app, many, few = settings.app, settings.partitions, settings.judge_partitions
     return [
-        topic(settings.captures_topic, many, kept),
+        topic(settings.captures_topic, many, captures),
         topic(settings.partials_topic, few, kept, moves=True),
         topic(settings.records_topic, many, kept),
         topic(settings.streams_topic, 1, compacted),

@@ -17,6 +17,7 @@ from schemas.rows import NO_ROWS
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.placing import BEFORE_ALL, Timing
 from stream.settings import WindowSettings
+from stream.watermarks import Progress
 
 MEMORY = 168  # windows for which late records are still counted one by one after the window is final
 
@@ -36,20 +37,15 @@ class Partial(Struct, frozen=True):
     refused: bool = False
 
 
-class Progress(Struct, frozen=True):
-    """No record before `watermark` (event time, ms) will change a window of `subject` in `partition`."""
-
-    subject: Subject
-    partition: int
-    watermark: int
-
-
 class Watched(Struct, frozen=True):
-    """What came of one batch: which of its records were late, shape (records,), and news for the judge."""
+    """What came of one batch: which of its records were late, shape (records,), what became of all of them,
+    and news for the judge."""
 
     late: NDArray[np.bool_]
+    subject: Subject
     partials: Sequence[Partial]
     progress: Progress
+    counts: Counts
 
 
 Dumped = Mapping[tuple[Any, ...], bytes]  # parts of states, by monitor and part
@@ -99,9 +95,11 @@ class Watch:
         subject = decoded.subject
         timeline = self._timelines.setdefault(subject, _Timeline())
         placed = self._timing.place(decoded, timeline.watermark)
+        total = Counts()
         for start, counts in placed.counts(decoded).items():
-            self.totals = self.totals.merge(counts)
+            total = total.merge(counts)
             self._add(subject, timeline, start, counts)
+        self.totals = self.totals.merge(total)
         self.reasons.update(error.code for error in decoded.bad.values())
         for start, rows in placed.rows(decoded):
             states = timeline.open[start].states
@@ -110,7 +108,16 @@ class Watch:
         timeline.watermark = placed.watermark
         partials = list(self._news(subject, timeline))
         self._release(subject, timeline)
-        return Watched(placed.late, partials, Progress(subject, self._partition, timeline.watermark))
+        progress = Progress(timeline.watermark, self._partition)
+        return Watched(placed.late, subject, partials, progress, total)
+
+    def all_open(self, subject: Subject) -> list[Partial]:
+        """What is known of every window of `subject` that can change, those included that are not due."""
+        timeline = self._timelines[subject]
+        return [
+            Partial(subject, Window(start, start + self._size), self._partition, o.counts, dict(o.states))
+            for start, o in sorted(timeline.open.items())
+        ]
 
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
@@ -125,7 +132,7 @@ class Watch:
     @property
     def subjects(self) -> list[Subject]:
         """Every subject heard of so far."""
-        return sorted(self._timelines)
+        return sorted(self._timelines, key=str)
 
     def _add(self, subject: Subject, timeline: _Timeline, start: int, counts: Counts) -> None:
         end = start + self._size + self._retention

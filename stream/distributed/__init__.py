@@ -1,1 +1,1 @@
-"""The distributed host's own parts: the door in front of Kafka, and delivery behind it."""
+"""The distributed host: the stages as a Faust app on Kafka, with their states in RocksDB and changelogs."""

@@ -107,7 +107,7 @@ def run_stages(
     reports: dict[int, Report] = {}
     for frame in [*parts, Frame.completion(SUBJECT, END_OF_TIME)]:
         watched = watch.observe(apply(chosen or FilterSettings(), decode(frame, layout), layout))
-        for report in judge.observe(watched.partials, watched.progress):
+        for report in judge.observe(watched.subject, watched.partials, watched.progress):
             assert report.finding.documents or report.revision, "a first report without its documents"
             reports[report.window.start] = report
     return reports

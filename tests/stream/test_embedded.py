@@ -12,7 +12,7 @@ from made import ARRIVED, HOUR, SUBJECT, T0, capture, settings_for
 from schemas.errors import SinkBusy
 from schemas.frame import Frame
 from schemas.times import END_OF_TIME
-from stream import embedded, log
+from stream import log
 from stream.embedded import Embedded, Outputs
 from stream.log import Log
 from stream.setup import Setups
@@ -22,8 +22,8 @@ class Crash(Exception):
     """Stands for SIGKILL: nothing after it happens."""
 
 
-def host(out, rows: int, store: Log) -> Embedded:
-    chosen = settings_for(out, out.parent / "none", checkpoint={"rows": rows})
+def host(out, rows: int, store: Log, nbytes: int = 64 << 20) -> Embedded:
+    chosen = settings_for(out, out.parent / "none", checkpoint={"rows": rows, "bytes": nbytes})
     return Embedded(chosen, store, Setups(chosen), Outputs.of(chosen), lambda action: action())
 
 
@@ -96,12 +96,11 @@ def test_rows_are_delivered_once_whatever_was_in_the_log_and_however_far_the_cra
     assert second.totals.records == records
 
 
-def test_records_that_cannot_be_read_do_not_pile_up_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "_MOST_BYTES", 100_000)
+def test_records_that_cannot_be_read_do_not_pile_up_in_memory(tmp_path):
     out = tmp_path / "out"
     store = Log(out / "streamgauge.sqlite")
-    work = host(out, 1_000_000, store)
-    broken = pa.array([b"{" * 500] * 100, pa.binary())
+    work = host(out, 1_000_000, store, nbytes=1 << 20)
+    broken = pa.array([b"{" * 500] * 1_000, pa.binary())
     work.append([Frame.of(SUBJECT, broken, ARRIVED) for _ in range(64)])
     work.pump()
     assert store.covered > 0

@@ -50,7 +50,7 @@ class Pipeline:
 
     def feed(self, frame: Frame, partition: int = 0) -> list[Report]:
         watched = self.watches[partition].observe(decode(frame, LAYOUT))
-        return self.judge.observe(watched.partials, watched.progress)
+        return self.judge.observe(watched.subject, watched.partials, watched.progress)
 
     def at(self, *hours: float, partition: int = 0) -> list[Report]:
         records = [capture(T0 + int(h * HOUR), [(0.5, 40, "rome")], f"r{next(_ids)}") for h in hours]
@@ -151,13 +151,12 @@ def test_late_records_past_the_retention_change_the_counts_and_nothing_else():
     assert again.finding.drift == first.finding.drift
 
 
-def test_the_same_partials_twice_change_nothing_but_the_revision():
+def test_the_same_partials_twice_change_nothing():
     pipeline = Pipeline(retention="5h")
     frame = frames([capture(T0 + int(h * HOUR), [(0.5, 40, "rome")], f"e{h}") for h in (0.2, 0.3, 1.5)])[0]
     watched = pipeline.watches[0].observe(decode(frame, LAYOUT))
-    (first,) = pipeline.judge.observe(watched.partials, watched.progress)
-    (second,) = pipeline.judge.observe(watched.partials, watched.progress)
-    assert (second.counts, second.finding) == (first.counts, first.finding)
+    assert len(pipeline.judge.observe(watched.subject, watched.partials, watched.progress)) == 1
+    assert pipeline.judge.observe(watched.subject, watched.partials, watched.progress) == []
 
 
 @pytest.mark.parametrize("retention", ["0s", "2h"])

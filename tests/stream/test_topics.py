@@ -76,6 +76,7 @@ def test_names_partitions_and_policies():
         "retention.ms": week,
         "max.message.bytes": "1048576",
         "compression.type": "producer",
+        "message.timestamp.type": "LogAppendTime",
     }
     assert found["app-partials"].config["retention.ms"] == week
     assert found["app-watch-changelog"].config["delete.retention.ms"] == week

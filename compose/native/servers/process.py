@@ -51,7 +51,7 @@ class Process:
     def runs(self) -> bool:
         """Whether it runs and is the one that was started: its number may be another's by now."""
         if child := _started.get(self.pid):
-            child.poll()
+            return child.poll() is None
         return self.mark in _command_line(self.pid)
 
     def stop(self, patience: float = 30.0) -> None:
@@ -59,7 +59,7 @@ class Process:
         if not (patience and self._ends_by(signal.SIGTERM, patience)):
             self._ends_by(signal.SIGKILL, 30.0)
         if child := _started.pop(self.pid, None):
-            child.wait()  # its command line goes first, its threads after it
+            child.wait()
 
     def _ends_by(self, what: signal.Signals, patience: float) -> bool:
         if self.runs:
@@ -74,10 +74,16 @@ class Process:
 
 def _command_line(pid: int) -> str:
     """Arguments of a process; empty when there is none, and for one that has ended but is not buried."""
-    if Path("/proc/self").exists():
+    if not Path("/proc/self").exists():
+        asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+        return subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False).stdout
+    for _ in range(100):  # for a moment, one that becomes another program or ends has no arguments
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+            status = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
         except OSError:
             return ""
-    asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
-    return subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False).stdout
+        if arguments or status in "ZX":
+            return arguments.replace(b"\0", b" ").decode("utf-8", "replace")
+        time.sleep(0.01)
+    return ""

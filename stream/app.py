@@ -1,0 +1,120 @@
+"""The Faust app: the distributed host on Kafka.
+
+`streamgauge worker` starts it, and so does `faust -A stream.app worker`; that one finds its settings in the
+file that the environment variable STREAMGAUGE_CONFIG names, or else in ./streamgauge.toml.
+"""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from schemas.errors import TopicError
+from stream.distributed.health import pages
+from stream.distributed.identity import topic_identity
+from stream.distributed.worker import Stages
+from stream.kafka_client import admin_client, broker_credentials
+from stream.kafka_settings import KafkaSettings
+from stream.page_server import PageServer
+from stream.settings import Settings, load
+
+log = logging.getLogger(__name__)
+
+CONFIG = "STREAMGAUGE_CONFIG"
+
+_TICK = 0.2  # seconds between two looks at what time makes due
+_LOOK = 1.0  # seconds between two looks at how far partitions have been read
+_BUFFER = 32  # messages that wait for a stage; they may be large
+_RUNNING = "running"  # a file that says that local state may be ahead of its changelog
+
+
+class Gauge(faust.App):
+    """A worker: its agents stop with everything stored, or it is gone at once."""
+
+    stages: Stages
+    kafka: KafkaSettings
+    server: PageServer | None = None
+
+    async def on_start(self) -> None:
+        """Say how the worker is doing."""
+        await super().on_start()
+        shown = pages(self.stages.health, self.stages.registry)
+        self.server = PageServer(self.kafka.host, self.kafka.port, shown)
+        log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
+
+    async def on_stop(self) -> None:
+        """Store what was taken in while the connections still stand."""
+        try:
+            if not self.crashed and self._consumer is not None and not self.rebalancing:
+                await self.stages.close()
+        finally:
+            await super().on_stop()
+            if self.server is not None:
+                self.server.close()
+        if not self.crashed:
+            (self.kafka.state / _RUNNING).unlink(missing_ok=True)
+            log.info("worker stopped, everything is stored")
+
+
+def make_app(settings: Settings) -> Gauge:
+    """The app with its agents. Raises ConfigError, BadBaseline, TopicError and BrokerError."""
+    kafka = settings.kafka
+    with admin_client(kafka) as admin:
+        topic = topic_identity(admin, kafka.captures_topic)
+    if topic is None:
+        raise TopicError(f"there is no topic {kafka.captures_topic}: run streamgauge topics first")
+    _prepare(kafka.state)
+    timeout = kafka.session_timeout.total_seconds()
+    app = Gauge(
+        kafka.app,
+        broker=[f"kafka://{address}" for address in kafka.brokers],
+        broker_credentials=broker_credentials(kafka),
+        broker_session_timeout=timeout,
+        broker_heartbeat_interval=timeout / 10,
+        broker_commit_interval=1.0,
+        store="rocksdb://",
+        datadir=kafka.state,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=max(kafka.message_bytes, 4 << 20),
+        producer_acks=-1,
+        producer_max_request_size=kafka.message_bytes,
+        stream_buffer_maxsize=_BUFFER,
+        stream_wait_empty=False,
+        table_standby_replicas=kafka.standbys,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_replication_factor=kafka.replication,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    app.kafka = kafka
+    app.stages = Stages(app, settings, topic)
+    app.timer(_TICK)(app.stages.tick)
+    app.timer(_LOOK)(app.stages.look)
+
+    async def revoke(*signal: Any, **_: Any) -> None:
+        _, revoked = signal
+        app.stages.revoke(revoked)
+
+    app.on_partitions_revoked.connect(revoke, weak=False)
+    return app
+
+
+def _prepare(state: Path) -> None:
+    """Local state that a crash has left may be ahead of its changelog: it is made anew from there."""
+    if (state / _RUNNING).exists():
+        log.warning("the last worker did not end by itself: its state is read from the brokers")
+        shutil.rmtree(state)
+    state.mkdir(parents=True, exist_ok=True)
+    (state / _RUNNING).touch()
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when Faust's own command asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    globals()["app"] = made = make_app(load(Path(os.environ.get(CONFIG, "streamgauge.toml"))))
+    return made

@@ -1,0 +1,95 @@
+"""What a shard needs of the world, as Faust gives it: a table, its changelog, a consumer."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+from faust.types import TP
+
+from stream.distributed.stamped import Write
+
+RAW = {"key_serializer": "raw", "value_serializer": "raw"}
+
+
+class FaustEvent:
+    """A Faust event that was not acknowledged."""
+
+    __slots__ = ("_event", "arrived", "offset")
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+        self.offset = int(event.message.offset)
+        self.arrived = int(event.message.timestamp * 1_000)
+
+    @property
+    def value(self) -> bytes:
+        """The message; a deletion is an empty one."""
+        return self._event.value or b""
+
+    def ack(self) -> None:
+        """It need not be read again."""
+        self._event.ack()
+
+
+class FaustOutside:
+    """One partition of `table`, and of the `topic` whose states it holds.
+
+    Faust writes a value to the changelog of the partition whose event it handles just now. Here it is said
+    which partition is meant, so that a checkpoint need not wait for an event. The local file is written
+    first: its record of how far it has the changelog is written when the changelog has the value.
+    """
+
+    def __init__(self, app: Any, table: Any, topic: str, partition: int) -> None:
+        self._app, self._table = app, table
+        self._place = TP(topic, partition)
+        self._unsent: set[asyncio.Future[Any]] = set()
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Everything that the table holds of the partition."""
+        store = self._table.data
+        for key, value in store._db_for_partition(self._place.partition).items():
+            if key != store.offset_key:
+                yield bytes(key), bytes(value)
+
+    def write(self, write: Write) -> Awaitable[Any]:
+        """Begin to write; durable when it was awaited."""
+        key, value = write
+        database = self._table.data._db_for_partition(self._place.partition)
+        if value is None:
+            database.delete(key)
+        else:
+            database.put(key, value)
+        sent: Awaitable[Any] = self._table.send_changelog(self._place.partition, key, value, "raw", "raw")
+        return sent
+
+    def send(self, topic: Any, partition: int, message: bytes) -> None:
+        """Send to another topic; `sent` tells when it is there."""
+        future = topic.send_soon(key=b"", value=message, partition=partition, **RAW)
+        self._unsent.add(future)
+        future.add_done_callback(self._arrived)
+
+    def _arrived(self, future: "asyncio.Future[Any]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._unsent.discard(future)
+
+    async def sent(self) -> None:
+        """Return when all that was sent so far is durable."""
+        if self._unsent:
+            await asyncio.gather(*self._unsent)
+
+    def epoch(self) -> int:
+        """The generation of the group of workers: it grows with each rebalance."""
+        return int(self._app.consumer_generation_id)
+
+    async def is_mine(self, covered: int) -> bool:
+        """Whether brokers take a commit of this worker's: not, when another has the partition."""
+        return bool(await self._app.consumer._commit({self._place: covered + 1}))
+
+    async def seek(self, offset: int) -> None:
+        """Have messages read again from `offset` on."""
+        await self._app.consumer.seek(self._place, offset)
+
+    def now(self) -> float:
+        """Seconds of a clock that only goes forward."""
+        return time.monotonic()

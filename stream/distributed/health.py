@@ -1,0 +1,59 @@
+"""Whether a worker is well: alive while time passes in it, ready while it works on its partitions."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from stream.distributed.host import Host
+from stream.page_server import Page
+
+_STILL = 60.0  # seconds without a beat after which a worker is not alive
+_PATIENCE = 30.0  # seconds that a worker which failed has to end by itself
+_FAILED = 70  # exit code when it has not
+
+
+def end_soon() -> None:
+    """End the process, whatever still holds it, in a while. Nothing is lost: a crash is like any other."""
+    ender = threading.Timer(_PATIENCE, os._exit, (_FAILED,))
+    ender.daemon = True
+    ender.start()
+
+
+class Health:
+    """What is said of a worker at /livez and /readyz."""
+
+    def __init__(self, app: Any, hosts: Sequence[Host]) -> None:
+        self._app, self._hosts = app, hosts
+        self._beat = time.monotonic()
+
+    def beat(self) -> None:
+        """Time passes in the worker."""
+        self._beat = time.monotonic()
+
+    def live(self) -> Page:
+        """Not well when nothing happens any more: the process is to be started anew."""
+        silent = time.monotonic() - self._beat
+        if silent < _STILL:
+            return Page(b"alive\n")
+        return Page(f"nothing has happened for {silent:.0f} s\n".encode(), 503)
+
+    def ready(self) -> Page:
+        """Whether the worker has partitions and has taken them up."""
+        if self._app.rebalancing:
+            return Page(b"partitions are being shared out\n", 503)
+        shards = sum(len(host.shards) for host in self._hosts)
+        return Page(f"working on {shards} partitions\n".encode()) if shards else Page(b"no partition\n", 503)
+
+
+def pages(health: Health, registry: CollectorRegistry) -> Mapping[str, Callable[[], Page]]:
+    """The pages of a worker."""
+    return {
+        "/metrics": lambda: Page(generate_latest(registry), kind=CONTENT_TYPE_LATEST),
+        "/livez": health.live,
+        "/readyz": health.ready,
+    }

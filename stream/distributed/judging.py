@@ -1,0 +1,119 @@
+"""The judge stage in a worker: news of partitions into reports, and reports to where they are read."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from schemas.errors import BadFrame
+from schemas.frame import Subject
+from schemas.report import Report
+from schemas.times import DAY, milliseconds
+from schemas.times import now as wall_clock
+from stream.announce import announce
+from stream.changes import Stored
+from stream.distributed.news import Closed, Heard, Joiner, News, Told, partials
+from stream.distributed.shard import Cut, Event
+from stream.judge import Judge
+from stream.settings import Settings
+from stream.setup import Setups
+
+log = logging.getLogger(__name__)
+
+_MOST = 200  # reports that wait to be published together
+
+
+class Publisher(Protocol):
+    """Where reports go. Publishing one again changes nothing."""
+
+    def publish(self, reports: Sequence[Report]) -> None:
+        """Returns when all are stored. Raises SinkBusy."""
+        ...
+
+
+class JudgeStage:
+    """Judges the subjects of one partition of the news. `tell` sends news to this same partition; `took` is
+    told how many seconds lie between the news that closed a window and its stored report."""
+
+    sealed = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        setups: Setups,
+        publisher: Publisher,
+        tell: Callable[[Told], None],
+        stored: Stored,
+        took: Callable[[float], None] = lambda seconds: None,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        self.judge = Judge(settings.window, setups.monitors, range(settings.kafka.partitions))
+        self.judge.restore(stored)
+        self._setups, self._publisher, self._tell, self._now = setups, publisher, tell, now
+        self._took = took
+        self._size = milliseconds(settings.window.size)
+        self._lateness = milliseconds(settings.window.lateness)
+        self._joiner = Joiner()
+        self._reports: dict[object, Report] = {}
+        self._closing: dict[Subject, int] = {}
+        self._arrived: list[int] = []  # when the news came that closed each window that waits, ms
+
+    def take(self, event: Event) -> None:
+        """Take in one message of the news."""
+        try:
+            news = self._joiner.add(event.value, event.offset)
+        except BadFrame as error:
+            log.error("message is no news", extra={"offset": event.offset, "reason": str(error)})
+            return
+        match news:
+            case None:
+                return
+            case News():
+                found = partials(news, self._setups.monitors)
+                reports = self.judge.observe(news.subject, found, news.progress)
+            case Heard():
+                reports = self.judge.heard(news.partition, news.until)
+            case Closed():
+                reports = self.judge.close(news.subject, news.until)
+        for report in reports:
+            self._keep(report)
+        self._arrived += [event.arrived] * len(reports)
+
+    def _keep(self, report: Report) -> None:
+        """Of several revisions that wait, the last replaces the others."""
+        self._reports.pop(key := (report.subject, report.monitor, report.window), None)
+        self._reports[key] = report
+        announce(report)
+
+    def flush(self) -> None:
+        """Everything has had its effect already."""
+
+    def close_idle(self) -> None:
+        """Ask for windows to be closed of subjects that are silent everywhere: live traffic by the clock, so
+        that an hour without traffic is reported; of captures replayed, those that hold data."""
+        now = self._now()
+        for subject, closed, last, arrived in self.judge.idle():
+            live = arrived - (closed + self._lateness) < DAY
+            until = now - self._lateness if live else last
+            if until // self._size > max(closed, self._closing.get(subject, closed)) // self._size:
+                self._closing[subject] = until
+                self._tell(Closed(subject, until))
+
+    def full(self) -> bool:
+        """Whether enough reports wait."""
+        return len(self._reports) >= _MOST
+
+    def due(self) -> bool:
+        """Whether a report waits."""
+        return bool(self._reports)
+
+    def cut(self, first: int, until: int) -> Cut:
+        """Reports to publish, and the states behind them."""
+        reports, self._reports = list(self._reports.values()), {}
+        arrived, self._arrived = self._arrived, []
+
+        def deliver() -> None:
+            self._publisher.publish(reports)
+            for when in arrived:
+                self._took(max(0.0, (self._now() - when) / 1_000))
+
+        return Cut(self._joiner.covered(until), self.judge.checkpoint(), deliver)

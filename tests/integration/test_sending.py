@@ -1,0 +1,180 @@
+"""replay --to, a real broker and the real door: all is there once and in order, also through an outage."""
+
+import gzip
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+
+from made import settings_for, traffic
+from reading import make_topic, messages
+from schemas.frame import Subject, decode
+from schemas.times import END_OF_TIME
+from stack import Stack
+from stream.cli import main
+from stream.sending.address import parse
+from stream.sending.run import Sending
+from stream.serve import Service
+from stream.settings import load
+
+PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory) -> tuple[Path, list[bytes]]:
+    """A directory of two files, and their records in order."""
+    place, records = tmp_path_factory.mktemp("captures"), traffic(4_000)
+    (place / "a.jsonl").write_bytes(b"".join(record + b"\n" for record in records[:2_600]))
+    with gzip.open(place / "b.jsonl.gz", "wb") as file:
+        file.write(b"".join(record + b"\n" for record in records[2_600:]))
+    return place, records
+
+
+@pytest.fixture
+def topic(kafka_brokers: str, fresh_name: str) -> str:
+    make_topic(kafka_brokers, fresh_name, PARTITIONS)
+    return fresh_name
+
+
+def replay(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, ["replay", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_frames_lie_over_the_partitions_in_turn_and_windows_are_closed(kafka_brokers, topic, captures):
+    place, records = captures
+    result = replay(
+        place, "--to", f"kafka://{kafka_brokers}/{topic}", "--frame", 300, "--final", "--endpoint", "e"
+    )
+    assert result.exit_code == 0 and "4,000 acknowledged" in result.output
+    held = [[decode(message) for message in each] for each in messages(kafka_brokers, topic, PARTITIONS)]
+    for frames in held:
+        end = frames.pop()
+        assert (end.complete_until, end.subject) == (END_OF_TIME, Subject("e"))
+    count = sum(map(len, held))
+    assert [len(frames) for frames in held] == [5, 5, 4]  # 9 frames of the first file, 5 of the second
+    in_order = [held[i % PARTITIONS][i // PARTITIONS] for i in range(count)]
+    assert [record for frame in in_order for record in frame.data.to_pylist()] == records
+    assert {len(frame) for frame in in_order} == {300, 200}
+    assert in_order[1].line[0] == 301 and in_order[1].source.endswith("a.jsonl")
+
+
+def test_raw_records_lie_over_the_partitions_in_turn(kafka_brokers, topic, captures):
+    place, records = captures
+    assert replay(place, "--to", f"kafka://{kafka_brokers}/{topic}", "--frame", 1).exit_code == 0
+    held = messages(kafka_brokers, topic, PARTITIONS)
+    assert held == [records[number::PARTITIONS] for number in range(PARTITIONS)]
+
+
+@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("frame", [1, 20])
+def test_a_broker_that_is_away_costs_nothing_and_doubles_nothing(
+    kafka_brokers, topic, captures, stack: Stack, kill, frame
+):
+    place, records = captures
+    settings = load(None, {"source": {"captures": [str(place)]}})
+    to = parse(f"kafka://{kafka_brokers}/{topic}")
+    run = Sending(to, settings, frame=frame, rate=500)
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(run.run(lambda: False)))
+    thread.start()
+    while run.told.acknowledged < 500:
+        time.sleep(0.01)
+    with stack.without("kafka", 3, kill=kill):
+        assert run.told.acknowledged < 4_000
+    thread.join(60)
+    assert done and run.told.acknowledged == 4_000
+    held = messages(kafka_brokers, topic, PARTITIONS)
+    if frame == 1:
+        assert held == [records[number::PARTITIONS] for number in range(PARTITIONS)]
+        return
+    frames = [[decode(message) for message in each] for each in held]
+    in_order = [frames[i % PARTITIONS][i // PARTITIONS] for i in range(sum(map(len, frames)))]
+    assert [record for frame in in_order for record in frame.data.to_pylist()] == records
+
+
+def test_a_broker_that_stays_away_ends_it_with_what_was_acknowledged(
+    kafka_brokers, topic, captures, stack: Stack
+):
+    place, _ = captures
+    results: list[Result] = []
+    settings = load(None, {"source": {"captures": [str(place)]}})
+    run = Sending(parse(f"kafka://{kafka_brokers}/{topic}"), settings, frame=10, rate=500, timeout="2s")
+
+    def sending() -> None:
+        with pytest.raises(Exception, match="no broker answered for 2 s") as caught:
+            run.run(lambda: False)
+        results.append(caught.value)
+
+    thread = threading.Thread(target=sending)
+    thread.start()
+    while run.told.acknowledged < 100:
+        time.sleep(0.01)
+    with stack.without("kafka"):
+        thread.join(30)
+        assert results and not thread.is_alive()
+    held = messages(kafka_brokers, topic, PARTITIONS)
+    stored = sum(len(decode(message)) for each in held for message in each)
+    assert 100 <= run.told.acknowledged <= stored < 4_000
+
+
+def test_records_that_do_not_fit_are_left_out(kafka_brokers, fresh_name, tmp_path):
+    make_topic(kafka_brokers, fresh_name, 1, **{"max.message.bytes": "70000"})
+    small = [b'{"n": %d}' % number for number in range(10)]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([*small[:5], b"x" * 80_000, *small[5:]]))
+    result = replay(tmp_path, "--to", f"kafka://{kafka_brokers}/{fresh_name}", "--frame", 1)
+    assert result.exit_code == 1 and "1 records are too large" in result.output and "line 6" in result.output
+    assert messages(kafka_brokers, fresh_name, 1) == [small]
+
+
+def test_a_topic_that_is_not_there_is_not_made(kafka_brokers, fresh_name, captures):
+    for _ in range(2):
+        result = replay(captures[0], "--to", f"kafka://{kafka_brokers}/{fresh_name}")
+        assert result.exit_code == 2 and "no such topic" in result.output
+
+
+def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
+    place, records = captures
+    (tmp_path / "in").mkdir()
+    settings = settings_for(tmp_path / "out", tmp_path / "in", firehose={"port": 0})
+    stop = threading.Event()
+    service = Service(settings, stop)
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    try:
+        until = time.monotonic() + 20
+        while not service.firehose.door.port:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        url = f"http://127.0.0.1:{service.firehose.door.port}"
+        result = replay(place, "--to", f"{url}/captures")
+        assert result.exit_code == 2 and "no such delivery stream" in result.output
+        keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+        boto3.client("firehose", endpoint_url=url, region_name="us-east-1", **keys).create_delivery_stream(
+            DeliveryStreamName="captures",
+            ExtendedS3DestinationConfiguration={
+                "RoleARN": "arn:aws:iam::000000000000:role/any",
+                "BucketARN": "arn:aws:s3:::lake",
+                "BufferingHints": {"IntervalInSeconds": 0, "SizeInMBs": 1},
+            },
+        )
+        result = replay(place, "--to", f"{url}/captures", "--rate", 3_000)
+        assert result.exit_code == 0 and "4,000 acknowledged" in result.output
+        wanted = b"".join(records)
+        root = tmp_path / "out" / "buckets" / "lake"
+        while (stored := objects(root)) != wanted:
+            assert time.monotonic() < until + 30 and len(stored) < len(wanted)
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def objects(root: Path) -> bytes:
+    """Content of all objects in the order of their records, which their names begin with no other."""
+    paths = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return b"".join(path.read_bytes() for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns))
