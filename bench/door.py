@@ -1,6 +1,8 @@
 """Records a second that the Firehose door makes durable: PutRecordBatch over HTTP, as AWS clients send it.
 
-python bench/door.py [SECONDS] [CONNECTIONS] [--signed]
+python bench/door.py [SECONDS] [CONNECTIONS] [--signed] [--kafka=HOST:PORT]
+
+With --kafka records go there instead of into a file, into topics of their own; brokers share the cores.
 
 The door runs in a process pinned to one core, the clients in one pinned to another; requests are made before
 the clock starts, since signing them in Python costs more than taking them. Signed ones are verified.
@@ -15,15 +17,22 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from kafka import KafkaConsumer, TopicPartition
 
 from schemas.delivery_stream import DeliveryStream
+from schemas.frame import decode
+from stream import topics
+from stream.distributed.keeper import KafkaKeeper
 from stream.ingest.door import Door
 from stream.ingest.queue import Queue
+from stream.kafka_client import admin_client, client_options
+from stream.kafka_settings import KafkaSettings
 from stream.settings import FirehoseSettings, KeySettings
 
 RECORDS, SIZE = 500, 520
@@ -67,10 +76,47 @@ class _Empty:
         return iter([b'{"FailedPutCount":0,"RequestResponses":[]}'])
 
 
-def serve(core: int, signed: bool, told: Connection) -> None:
+def serve(core: int, signed: bool, brokers: str, told: Connection) -> None:
     """The door, on one core, until told to stop; then tells the CPU seconds it took."""
     os.sched_setaffinity(0, {core})
-    asyncio.run(_serve(signed, told))
+    asyncio.run(_serve_kafka(brokers, signed, told) if brokers else _serve(signed, told))
+
+
+async def _serve_kafka(brokers: str, signed: bool, told: Connection) -> None:
+    kafka = KafkaSettings(brokers=(brokers,), app=f"bench-{os.getpid()}-{time.time_ns():x}")
+    with admin_client(kafka) as admin:
+        topics.apply(admin, kafka)
+    keys = (KeySettings(**KEY),) if signed else ()
+    firehose = FirehoseSettings(port=0, keys=keys)
+    keeper = KafkaKeeper(kafka, firehose)
+    await keeper.start()
+    arn = "arn:aws:firehose:us-east-1:000000000000:deliverystream/bench"
+    await keeper.define(DeliveryStream("bench", arn, "DirectPut", "ExtendedS3", {}, 0, 0))
+    door = Door(firehose, keeper)
+    await door.start()
+    told.send(door.port)
+    began = time.process_time()
+    await asyncio.get_running_loop().run_in_executor(None, told.poll, None)
+    busy = time.process_time() - began
+    await door.stop()
+    await keeper.stop()
+    told.send((await asyncio.get_running_loop().run_in_executor(None, _count, kafka), busy))
+
+
+def _count(kafka: KafkaSettings) -> int:
+    """Records in the topic; their frames are deleted with it afterwards."""
+    seen = 0
+    with closing(KafkaConsumer(**client_options(kafka))) as consumer:
+        places = [TopicPartition(kafka.records_topic, number) for number in range(kafka.partitions)]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        ends = consumer.end_offsets(places)
+        while any(consumer.position(place) < ends[place] for place in places):
+            for messages in consumer.poll(timeout_ms=500).values():
+                seen += sum(len(decode(message.value)) for message in messages)
+    with admin_client(kafka) as admin:
+        admin.delete_topics([topic.name for topic in topics.wanted(kafka)])
+    return seen
 
 
 async def _serve(signed: bool, told: Connection) -> None:
@@ -123,11 +169,13 @@ async def load(port: int, requests: list[bytes], seconds: float, connections: in
     return latencies
 
 
-def main(seconds: float = 10, connections: int = 8, signed: bool = False) -> None:
+def main(seconds: float = 10, connections: int = 8, signed: bool = False, brokers: str = "") -> None:
     """Measure and print."""
     mine, theirs = multiprocessing.Pipe()
     cores = sorted(os.sched_getaffinity(0))
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(cores[0], signed, theirs))
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(cores[0], signed, brokers, theirs)
+    )
     process.start()
     os.sched_setaffinity(0, {cores[-1]})
     port = mine.recv()
@@ -141,7 +189,7 @@ def main(seconds: float = 10, connections: int = 8, signed: bool = False) -> Non
     stored, busy = mine.recv()
     process.join()
     accepted = len(latencies) * RECORDS
-    print(f"{platform.machine()}, Python {platform.python_version()}, {connections=}, {signed=}")
+    print(f"{platform.machine()}, Python {platform.python_version()}, {connections=}, {signed=}, {brokers=}")
     print(
         f"accepted and durable  {accepted / wall:,.0f} records/s ({accepted * SIZE / wall / 2**20:.0f} MiB/s)"
     )
@@ -153,4 +201,5 @@ def main(seconds: float = 10, connections: int = 8, signed: bool = False) -> Non
 
 if __name__ == "__main__":
     numbers = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    main(*map(int, numbers), signed="--signed" in sys.argv)
+    kafka = next((a.removeprefix("--kafka=") for a in sys.argv if a.startswith("--kafka=")), "")
+    main(*map(int, numbers), signed="--signed" in sys.argv, brokers=kafka)

@@ -29,6 +29,7 @@ class S3Buckets:
         self._transfer = TransferConfig(
             multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False
         )
+        self._knows_lists = True
 
     def put(
         self,
@@ -41,15 +42,13 @@ class S3Buckets:
         sse: str | None = None,
     ) -> None:
         """Store `body`, in one request or in parts. Raises SinkBusy or BucketRefused."""
-        about: dict[str, Any] = {"ContentType": content_type, "ACL": "bucket-owner-full-control"}
+        about: dict[str, Any] = {"ContentType": content_type}
         if content_encoding:
             about["ContentEncoding"] = content_encoding
         if sse:
             about |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": sse}
         try:
-            self._client.upload_fileobj(
-                pa.BufferReader(body), bucket, key, ExtraArgs=about, Config=self._transfer
-            )
+            self._upload(bucket, key, body, about)
         except ClientError as error:
             found = error.response.get("Error", {})
             kind = BucketRefused if found.get("Code") in _NEVER else SinkBusy
@@ -58,3 +57,18 @@ class S3Buckets:
             raise BucketRefused(f"s3://{bucket}/{key}: {error}") from error
         except BotoCoreError as error:
             raise SinkBusy(f"s3://{bucket}/{key}: {error}") from error
+
+    def _upload(self, bucket: str, key: str, body: Body, about: dict[str, Any]) -> None:
+        """Give the bucket's owner the object, except in stores that know no access control lists."""
+        if self._knows_lists:
+            try:
+                return self._send(bucket, key, body, about | {"ACL": "bucket-owner-full-control"})
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "NotImplemented":
+                    raise
+        self._send(bucket, key, body, about)
+        self._knows_lists = False
+
+    def _send(self, bucket: str, key: str, body: Body, about: dict[str, Any]) -> None:
+        read = pa.BufferReader(body)
+        self._client.upload_fileobj(read, bucket, key, ExtraArgs=about, Config=self._transfer)

@@ -1,5 +1,6 @@
 """The command line: streamgauge baseline, replay, serve, topics, doctor and page."""
 
+import asyncio
 import logging
 import signal
 import sqlite3
@@ -299,6 +300,23 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         Service(settings, stop).run()
+
+
+@main.command(short_help="Open a Firehose door in front of Kafka.")
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Settings, in TOML; those under [kafka] and [firehose] are used.")  # fmt: skip
+def ingest(config: Path) -> None:
+    """Take records in as Amazon Data Firehose does, and put them into Kafka, until stopped.
+
+    Nothing is kept on this machine: any number of these may stand behind a load balancer. Workers deliver the
+    records. Topics must be there: see `streamgauge topics`.
+    """
+    from stream.distributed.ingest import Ingest  # aiokafka takes a moment that other commands need not wait
+
+    with _told():
+        settings = load(config)
+        configure(logging.INFO)
+        asyncio.run(Ingest(settings).run())
 
 
 @main.command("topics", short_help="Make the topics of workers in Kafka.")

@@ -17,7 +17,8 @@ from stream.ingest.queue import Queue
 from stream.kafka_client import trust_options
 from stream.kafka_feeds import KafkaFeeds
 from stream.kafka_settings import KafkaSettings
-from stream.metrics_server import EmbeddedMetrics, MetricsServer
+from stream.metrics_server import EmbeddedMetrics, tell
+from stream.page_server import PageServer
 from stream.settings import FirehoseSettings
 
 STATE = "firehose.sqlite"
@@ -54,7 +55,7 @@ class Firehose:
             self._queue.close()
             raise
         self._settings, self._output, self._now = settings, output, now
-        self._parts: list[KafkaFeeds | MetricsServer | EmbeddedMetrics] = []
+        self._parts: list[KafkaFeeds | PageServer | EmbeddedMetrics] = []
         self.metrics_port: int | None = None
         self.door = Door(settings, self._queue, now, self.metrics, self._deliverable)
         self._thread = DoorThread(self.door)
@@ -87,13 +88,9 @@ class Firehose:
 
     def _tell(self) -> None:
         """Begin to tell of metrics, as far as that is asked for."""
-        if self._settings.metrics_port is not None:
-            server = MetricsServer(self._settings.host, self._settings.metrics_port, self.metrics)
-            self.metrics_port = server.port
-            self._parts.append(server)
-        if every := self._settings.embedded_metrics.total_seconds():
-            path = self._output / "metrics.jsonl"
-            self._parts.append(EmbeddedMetrics(path, every, self.metrics, self._now))
+        told = tell(self._settings, self._output, self.metrics, self._now)
+        self._parts += told
+        self.metrics_port = next((part.port for part in told if isinstance(part, PageServer)), None)
 
     def stop(self) -> None:
         """Answer what is under way, and deliver no more."""

@@ -49,6 +49,16 @@ class KafkaSettings(Section):
     message_bytes: int = Field(
         1_048_576, ge=65_536, le=1 << 30, description="largest message that topics take"
     )
+    patience: Duration = Field(
+        timedelta(seconds=10),
+        gt=timedelta(0),
+        description="how long a put waits for brokers before its client is told to try again",
+    )
+    max_held_bytes: int = Field(
+        256 << 20,
+        ge=16 << 20,
+        description="bytes of records that a door or a delivery holds in memory at most",
+    )
     session_timeout: Duration = Field(
         timedelta(seconds=30),
         ge=timedelta(seconds=6),

@@ -11,13 +11,13 @@ from schemas.delivery_stream import DeliveryStream
 from schemas.errors import ConfigError, SinkBusy
 from schemas.records import Records
 from sinks.bucket import BucketRefused
+from stream.deliveries.backlog import Backlog
 from stream.deliveries.counting import counted
 from stream.deliveries.destination import Destination, Placed, Processed
 from stream.deliveries.surroundings import Surroundings
 from stream.firehose import body
 from stream.firehose.buffering import Buffer
 from stream.ingest.metrics import Metrics
-from stream.ingest.queue import Queue
 from stream.retry import persist
 
 log = logging.getLogger(__name__)
@@ -45,21 +45,23 @@ class Channel:
 
     Order: seal a range, remember it, deliver it, then drop it from the queue. After a crash the range that
     was remembered is delivered again, under the same keys and ids, so that nothing is lost and no object is
-    there twice. `limit` gives the last sequence number that may be delivered yet.
+    there twice. `limit` gives the last sequence number that may be delivered yet; `hurry` says that room is
+    needed: a buffer is then delivered before it is full or due.
     """
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Backlog,
         name: str,
         around: Surroundings,
         metrics: Metrics,
         limit: Callable[[], int] = lambda: NO_LIMIT,
+        hurry: Callable[[], bool] = lambda: False,
     ) -> None:
         self._queue, self._name, self._metrics = queue, name, metrics
         self._shared = around
         self._around = msgspec.structs.replace(around, sleep=self._sleep)
-        self._limit = limit
+        self._limit, self._hurry = limit, hurry
         self._intent: Intent | None = None
         self._current: Destination | None = None  # what carries it out
         self._stream: DeliveryStream | None = None
@@ -110,7 +112,7 @@ class Channel:
         if len(new):
             self._seen, self._buffer = int(new.sequence[-1]), buffer
             return True  # more may wait, and belong to this range
-        if self._buffer.due(self._around.now()):
+        if self._buffer.due(self._around.now()) or (self._buffer.count and self._hurry()):
             self._deliver(self._seen)
             return True
         return False

@@ -15,7 +15,7 @@ from sinks.cluster import Cluster, connect
 from sinks.http_endpoint import HttpEndpoint
 from sinks.http_request import Endpoint
 from sinks.opensearch import OpenSearchSink
-from stream.deliveries.surroundings import Surroundings, identity, named
+from stream.deliveries.surroundings import Surroundings
 from stream.firehose import hints, plan
 from stream.firehose.hints import Hints
 from stream.firehose.objects import Object, Source, objects
@@ -53,9 +53,9 @@ class Destination:
     def __init__(self, stream: DeliveryStream, around: Surroundings) -> None:
         self._stream, self._around = stream, around
         document = stream.destination
-        self._named = named(stream)
+        self._named = around.named(stream)
         kafka = (stream.source or {}).get("MSKClusterARN") if stream.type == "MSKAsSource" else None
-        self._sender = Sender(stream.arn, identity(stream), kafka)
+        self._sender = Sender(stream.arn, around.identity(stream), kafka)
         self._processing = document.get("ProcessingConfiguration")
         self._invoke = around.invoke(self._processing)
         self._is_s3 = stream.kind == "ExtendedS3"
@@ -79,7 +79,7 @@ class Destination:
         return self._planned(document["S3BackupConfiguration"], backup=True) if self._is_s3 else self._plan
 
     def _made_sink(self, document: Mapping[str, Any]) -> HttpEndpoint | OpenSearchSink | None:
-        around, mark = self._around, identity(self._stream)
+        around, mark = self._around, self._around.identity(self._stream)
         if self._stream.kind == "HttpEndpoint":
             endpoint = Endpoint.of(document, local=around.local)
             more = {"keep_413": around.keep_413, "sleep": around.sleep, "now": around.now}

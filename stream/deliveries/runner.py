@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Thread
 
+from stream.deliveries.backlog import Backlog
 from stream.deliveries.channel import NO_LIMIT, Abandoned, Channel
 from stream.deliveries.surroundings import Surroundings
 from stream.ingest.metrics import Metrics
-from stream.ingest.queue import Queue
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +24,19 @@ class Stopped(Exception):
 class Runner:
     """Delivers all streams of `queue` until it is stopped.
 
-    `limits` gives, for a stream that something else reads too, the last sequence number that this has read.
+    `limits` gives, for a stream that something else reads too, the last sequence number that this has read;
+    `hurry` says that a stream's buffer is to be delivered at once.
     """
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Backlog,
         around: Callable[[Callable[[float], None]], Surroundings],
         metrics: Metrics,
         limits: Callable[[str], int] = lambda name: NO_LIMIT,
+        hurry: Callable[[str], bool] = lambda name: False,
     ) -> None:
-        self._queue, self._metrics, self._limits = queue, metrics, limits
+        self._queue, self._metrics, self._limits, self._hurry = queue, metrics, limits, hurry
         self._stop = Event()
         self.around = around(self._sleep)
         self._threads: dict[str, Thread] = {}
@@ -47,7 +50,8 @@ class Runner:
         """Return when no delivery is under way any more; one that hangs is left after a while, and carried
         out again at the next start."""
         self._stop.set()
-        self._watch.join()
+        if self._watch.is_alive():
+            self._watch.join()
         end = time.monotonic() + _PATIENCE
         for name, thread in self._threads.items():
             thread.join(max(0.0, end - time.monotonic()))
@@ -70,7 +74,8 @@ class Runner:
 
     def _run(self, name: str) -> None:
         try:
-            channel = Channel(self._queue, name, self.around, self._metrics, lambda: self._limits(name))
+            limit, hurry = partial(self._limits, name), partial(self._hurry, name)
+            channel = Channel(self._queue, name, self.around, self._metrics, limit, hurry)
             while name in self._queue.streams:
                 if not channel.step():
                     self._sleep(_LOOK)

@@ -24,7 +24,8 @@ Sleep = Callable[[float], object]
 
 
 class Surroundings(Struct, frozen=True):
-    """Shared by all streams. `sleep` may raise, to stop a delivery in the middle; `now` gives ms."""
+    """Shared by all streams. `sleep` may raise, to stop a delivery in the middle; `now` gives ms.
+    `place` tells sequence numbers apart that are counted in several places, as in partitions of a topic."""
 
     bucket: Bucket
     sleep: Sleep
@@ -36,6 +37,7 @@ class Surroundings(Struct, frozen=True):
     cadence: float = 300.0
     local: bool = True
     keep_413: bool = False
+    place: str = ""
 
     @classmethod
     def of(
@@ -65,21 +67,19 @@ class Surroundings(Struct, frozen=True):
             keep_413=settings.keep_413,
         )
 
+    def named(self, stream: DeliveryStream) -> Stream:
+        """The stream as the names of its objects have it."""
+        return Stream(stream.name, stream.arn, str(stream.version), self.identity(stream))
+
+    def identity(self, stream: DeliveryStream) -> str:
+        """What tells sequence numbers of a stream from a later one's of the same name, or another place's."""
+        return f"{stream.arn}@{stream.created}" + (f"/{self.place}" if self.place else "")
+
     def invoke(self, processing: Document | None) -> Invoke | None:
         """How the function of a ProcessingConfiguration is called; None where it has none. Raises
         ConfigError."""
         given = enabled(processing).get("Lambda")
         return invoker(target(given["LambdaArn"], self.functions), given["LambdaArn"]) if given else None
-
-
-def named(stream: DeliveryStream) -> Stream:
-    """The stream as the names of its objects have it."""
-    return Stream(stream.name, stream.arn, str(stream.version), identity(stream))
-
-
-def identity(stream: DeliveryStream) -> str:
-    """What tells a stream from a later one of the same name."""
-    return f"{stream.arn}@{stream.created}"
 
 
 def _tables(path: Path | None) -> Catalog:

@@ -15,10 +15,10 @@ from stream.ingest.addresses import is_loopback
 from stream.ingest.control import Control, Deliverable
 from stream.ingest.create import Terms
 from stream.ingest.faults import Fault, unreadable
+from stream.ingest.intake import Keeper
 from stream.ingest.metrics import Metrics
 from stream.ingest.model import TARGET, operations
 from stream.ingest.puts import Puts
-from stream.ingest.queue import Queue
 from stream.ingest.registry import Registry
 from stream.ingest.signature import Key, Request, Signed
 from stream.ingest.throttle import Bucket, Rates, Throttle
@@ -54,7 +54,7 @@ class Api:
     def __init__(
         self,
         settings: FirehoseSettings,
-        queue: Queue,
+        keeper: Keeper,
         clock: Callable[[], int],
         metrics: Metrics,
         deliverable: Deliverable,
@@ -66,9 +66,8 @@ class Api:
         self._metrics = metrics
         self._keys = _keys(settings)
         throttle = Throttle(_rates(settings))
-        self.registry = Registry(queue, clock, (throttle, metrics))
-        find = self.registry.find
-        self._puts = Puts(find, queue, throttle, metrics, clock, settings.accept_compressed)
+        self.registry = Registry(keeper, clock, (throttle, metrics))
+        self._puts = Puts(self.registry, keeper, throttle, metrics, clock, settings.accept_compressed)
         self._control = Control(self.registry, settings.quota.streams, deliverable)
         self._calls = Bucket(settings.quota.control_per_second, clock())
 

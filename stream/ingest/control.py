@@ -11,6 +11,7 @@ from schemas.errors import ConfigError
 from stream.ingest.create import Terms, create, encrypted
 from stream.ingest.describe import describe
 from stream.ingest.faults import in_use, invalid, not_found, too_many
+from stream.ingest.intake import Overtaken
 from stream.ingest.registry import Registry
 from stream.ingest.update import update
 
@@ -51,11 +52,15 @@ class Control:
 
     async def answer(self, operation: str, request: Request, terms: Terms) -> Answer:
         """Carry out `operation`. Raises Fault, SinkBusy when it cannot be stored."""
+        await self._registry.refresh()
         if read := self._reads.get(operation):
             return read(request, terms)
         async with self._changing:
             await self._registry.sweep()
-            return await self._changes[operation](request, terms)
+            try:
+                return await self._changes[operation](request, terms)
+            except Overtaken as error:
+                raise in_use(f"{error}.") from error
 
     def _find(self, request: Request, terms: Terms) -> DeliveryStream:
         name = request["DeliveryStreamName"]

@@ -12,8 +12,8 @@ from schemas.times import now as wall_clock
 from stream.ingest.api import Api
 from stream.ingest.control import Deliverable
 from stream.ingest.http import Requests
+from stream.ingest.intake import Keeper
 from stream.ingest.metrics import Metrics
-from stream.ingest.queue import Queue
 from stream.settings import FirehoseSettings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _SHUTDOWN = 1.0  # seconds that connections have afterwards
 
 
 class Door:
-    """Serves the API until it is stopped. The queue is the caller's to close, afterwards.
+    """Serves the API until it is stopped. The keeper is the caller's to close, afterwards.
 
     `clock` gives ms since the epoch. `deliverable` is asked before a stream is made or changed; what it
     raises (ValueError, ConfigError) the client is told as InvalidArgumentException. Raises ConfigError when
@@ -36,14 +36,14 @@ class Door:
     def __init__(
         self,
         settings: FirehoseSettings,
-        queue: Queue,
+        keeper: Keeper,
         clock: Callable[[], int] = wall_clock,
         metrics: Metrics | None = None,
         deliverable: Deliverable = lambda stream: None,
     ) -> None:
         self.metrics = metrics or Metrics()
         self._settings = settings
-        self._api = Api(settings, queue, clock, self.metrics, deliverable)
+        self._api = Api(settings, keeper, clock, self.metrics, deliverable)
         self._listening: asyncio.Server | None = None
         self.port = settings.port
 

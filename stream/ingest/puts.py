@@ -15,6 +15,7 @@ from stream.ingest import requests
 from stream.ingest.faults import Fault, invalid, not_found, slow_down
 from stream.ingest.intake import Intake, UnknownStream
 from stream.ingest.metrics import Metrics
+from stream.ingest.registry import Registry
 from stream.ingest.throttle import Throttle
 
 MAX_RECORD = 1_024_000  # bytes, before base64
@@ -40,23 +41,22 @@ class _PutRecordBatch(Struct):
 _record = msgspec.json.Decoder(_PutRecord)
 _batch = msgspec.json.Decoder(_PutRecordBatch)
 
-Find = Callable[[str], DeliveryStream | None]  # a stream that is there now, by name
 Put = tuple[str, list[bytes]]
 
 
 class Puts:
-    """Takes records for the streams that `find` knows; `clock` gives ms since the epoch."""
+    """Takes records for the streams of `registry`; `clock` gives ms since the epoch."""
 
     def __init__(
         self,
-        find: Find,
+        registry: Registry,
         intake: Intake,
         throttle: Throttle,
         metrics: Metrics,
         clock: Callable[[], int],
         accept_compressed: bool = False,
     ) -> None:
-        self._find = find
+        self._registry = registry
         self._intake = intake
         self._throttle = throttle
         self._metrics = metrics
@@ -68,7 +68,7 @@ class Puts:
         """PutRecord: one record, or a Fault."""
         began = time.perf_counter()
         name, records = await _read("PutRecord", body)
-        stream = self._open(name, account)
+        stream = await self._open(name, account)
         sizes = list(map(len, records))
         if not self._throttle.admit(name, sizes, self._clock()):
             self._metrics.add(name, ThrottledRecords=1)
@@ -88,7 +88,7 @@ class Puts:
         sizes = list(map(len, records))
         if sum(sizes) > MAX_BATCH:
             raise invalid(f"Records size exceeds 4 MB limit: {MAX_BATCH} bytes of data in one batch")
-        stream = self._open(name, account)
+        stream = await self._open(name, account)
         taken = self._throttle.admit(name, sizes, self._clock())
         if taken < len(records):
             self._metrics.add(name, ThrottledRecords=len(records) - taken)
@@ -103,9 +103,19 @@ class Puts:
         self._count(name, "PutRecordBatch", sizes, taken, began)
         return self._answer(first, taken, len(records) - taken, refused, self._encrypted(stream))
 
-    def _open(self, name: str, account: str) -> DeliveryStream:
+    async def _find(self, name: str) -> DeliveryStream | None:
+        """The stream; one that is not known here may have been made at another door."""
+        if (stream := self._registry.find(name)) is None:
+            try:
+                await self._registry.refresh()
+            except SinkBusy as error:
+                raise _busy(error) from error
+            stream = self._registry.find(name)
+        return stream
+
+    async def _open(self, name: str, account: str) -> DeliveryStream:
         """The stream, if records can be put into it now."""
-        stream = self._find(name)
+        stream = await self._find(name)
         if stream is None:
             raise not_found(name, account)
         if stream.type != "DirectPut":
@@ -124,7 +134,7 @@ class Puts:
         except UnknownStream as error:
             raise not_found(name, account) from error
         except SinkBusy as error:
-            raise Fault("ServiceUnavailableException", f"Not stored: {error}.") from error
+            raise _busy(error) from error
 
     def _encrypted(self, stream: DeliveryStream) -> bytes:
         return b"true" if stream.encryption.status(self._clock()) == "ENABLED" else b"false"
@@ -149,6 +159,10 @@ class Puts:
         if operation == "PutRecordBatch":
             values["PutRecordBatch.Records"] = len(sizes)
         self._metrics.add(name, values)
+
+
+def _busy(error: SinkBusy) -> Fault:
+    return Fault("ServiceUnavailableException", f"Not stored: {error}.")
 
 
 async def _read(operation: str, body: bytes) -> Put:

@@ -71,6 +71,9 @@ class Queue:
         self._writer.submit(Append(stream, records, arrived, size, done))
         return await done
 
+    async def refresh(self) -> None:
+        """Nothing to wait for: only this process stores."""
+
     async def define(self, stream: DeliveryStream) -> None:
         """Store a definition, new or changed."""
         await self._written(lambda db: store.define(db, stream))

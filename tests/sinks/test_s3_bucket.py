@@ -153,3 +153,18 @@ def test_a_server_that_is_not_there_is_busy_and_a_name_that_cannot_be_is_refused
         put(url)
     with pytest.raises(BucketRefused, match="not a bucket"):
         put(url, bucket="not a bucket")
+
+
+def test_a_store_that_knows_no_access_lists_is_not_asked_for_one_again():
+    def answer(request):
+        return (501, "NotImplemented") if "x-amz-acl" in request.headers else None
+
+    with s3(answer) as (url, seen):
+        buckets = S3Buckets(endpoint_url=url, region="us-east-1")
+        for key in "ab":
+            buckets.put("lake", key, pa.py_buffer(b"x"))
+    assert [("x-amz-acl" in request.headers, request.key) for request in seen] == [
+        (True, "/lake/a"),
+        (False, "/lake/a"),
+        (False, "/lake/b"),
+    ]

@@ -1,0 +1,242 @@
+"""The delivery stage of a worker: Faust brings messages and keeps what is remembered of each partition."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import faust
+import msgspec
+from faust.types import EventT
+from msgspec import Struct
+
+from schemas.delivery_stream import DeliveryStream
+from schemas.errors import SinkBusy
+from schemas.times import now as wall_clock
+from stream.deliveries.runner import Runner
+from stream.deliveries.surroundings import Sleep, Surroundings
+from stream.distributed.definitions import KafkaDefinitions
+from stream.distributed.delivering import PartitionDelivery
+from stream.distributed.health import loudly
+from stream.distributed.room import Room
+from stream.ingest.metrics import Metrics
+from stream.settings import FirehoseSettings, Settings
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.25  # seconds between two looks at what was delivered
+_SWEEP = 20  # ticks between two looks at which streams are gone
+_STORED = 30.0  # seconds until a write of the changelog is tried again
+
+
+class _Part(Struct, eq=False):
+    """A partition that this worker delivers, and its events that are not acknowledged yet."""
+
+    number: int
+    delivery: PartitionDelivery
+    runner: Runner
+    events: deque[tuple[int, EventT[Any]]]
+
+
+class DeliveryStage:
+    """Delivers the partitions of records that the worker has. Acknowledges a message when all of it, and of
+    those before it, is delivered; begins anew from what is remembered whenever partitions are assigned."""
+
+    def __init__(self, app: faust.App, settings: Settings, metrics: Metrics, now: Callable[[], int]) -> None:
+        kafka = settings.kafka
+        self._app, self._metrics, self._topic = app, metrics, kafka.records_topic
+        self._now = now
+        self.definitions = KafkaDefinitions(kafka)
+        self.room = Room(kafka.max_held_bytes)
+        firehose = settings.firehose or FirehoseSettings()
+        self._around = Surroundings.of(firehose, settings.output, lambda seconds: None, now)
+        self.table = app.Table(
+            "delivery", key_type=bytes, value_type=bytes, partitions=kafka.partitions
+        )  # the store's own bytes are read and written, a partition at a time
+        self._parts: dict[int, _Part] = {}
+        self._following = asyncio.Event()
+        self._assigned = False
+
+    async def run(self) -> None:
+        """Acknowledge what was delivered, until the worker stops. Raises what ends the stage."""
+        await self.definitions.start()
+        self._following.set()
+        tick = 0
+        while not self._app.should_stop:
+            if self.definitions.following.done():
+                self.definitions.following.result()
+            for part in list(self._parts.values()):
+                self._acknowledge(part)
+                if tick % _SWEEP == 0:
+                    await self._sweep(part)
+            tick += 1
+            await asyncio.sleep(_TICK)
+
+    def _acknowledge(self, part: _Part) -> None:
+        delivered = part.delivery.delivered
+        while part.events and part.events[0][0] <= delivered:
+            part.events.popleft()[1].ack()
+
+    async def _sweep(self, part: _Part) -> None:
+        try:
+            await asyncio.to_thread(part.delivery.sweep)
+        except SinkBusy as error:
+            log.warning("streams that are gone are not forgotten yet", extra={"reason": str(error)})
+
+    async def take_all(self, events: AsyncIterator[EventT[Any]]) -> None:
+        """Hold the records of events as they come."""
+        async for event in events:
+            await self.take(event)
+
+    async def take(self, event: EventT[Any]) -> None:
+        """Hold the records of an event, as soon as there is room."""
+        message = event.message
+        await self._following.wait()
+        if not self._assigned:
+            return  # it comes again
+        part = self._parts.get(message.partition) or await self._open(message.partition)
+        name, created = (message.key or b"").decode("utf-8", "replace"), _created(message.headers)
+        if not part.delivery.knows(name, created):
+            await self._refresh(part)
+        while self.room.full() and self._has(part):
+            await asyncio.sleep(_TICK / 5)
+        if self._has(part):
+            part.delivery.take(message.offset, message.value or b"", created)
+            part.events.append((message.offset, event))
+
+    def _streams(self) -> Mapping[str, DeliveryStream]:
+        now = self._now()
+        return {name: s for name, s in self.definitions.streams.items() if not s.gone(now)}
+
+    def _has(self, part: _Part) -> bool:
+        return self._parts.get(part.number) is part
+
+    async def _refresh(self, part: _Part) -> None:
+        """Whether a stream is gone, or not known yet, only the end of the topic says."""
+        while self._has(part):
+            try:
+                return await self.definitions.refresh()
+            except SinkBusy as error:
+                log.warning("definitions cannot be read, trying again", extra={"reason": str(error)})
+                await asyncio.sleep(1)
+
+    async def _open(self, number: int) -> _Part:
+        """Go on where this worker, or another one, was."""
+        loop = asyncio.get_running_loop()
+        db = self.table.data._db_for_partition(number)  # type: ignore[attr-defined]
+        stored = {key.decode(): bytes(value) for key, value in self.table.data._visible_items(db)}  # type: ignore[attr-defined]
+
+        def remember(name: str, value: bytes | None) -> None:
+            writing = asyncio.run_coroutine_threadsafe(self._remember(part, name, value), loop)
+            try:
+                writing.result(2 * _STORED)
+            except TimeoutError as error:
+                raise SinkBusy("the changelog is not written") from error
+
+        def around(sleep: Sleep) -> Surroundings:
+            return msgspec.structs.replace(self._around, sleep=sleep, place=f"{self._topic}/{number}")
+
+        delivery = PartitionDelivery(number, self._streams, stored, remember, self.room)
+        runner = Runner(delivery, around, self._metrics, hurry=delivery.hurries)
+        part = self._parts[number] = _Part(number, delivery, runner, deque())
+        # The file of a worker that died may have more than the changelog, which another worker goes by.
+        for name, value in stored.items():
+            await self._repeat(part, name, value)
+        if self._has(part):
+            runner.start()
+            log.info("delivery of a partition goes on", extra={"partition": number, "streams": len(stored)})
+        return part
+
+    async def _repeat(self, part: _Part, name: str, value: bytes) -> None:
+        """Write to the changelog until it succeeds, or the partition is another worker's."""
+        while self._has(part):
+            try:
+                return await self._remember(part, name, value)
+            except SinkBusy as error:
+                log.warning("changelog is busy, trying again", extra={"reason": str(error)})
+                await asyncio.sleep(1)
+
+    async def _remember(self, part: _Part, name: str, value: bytes | None) -> None:
+        """Return when brokers have it. Raises SinkBusy."""
+        if not self._has(part):
+            raise SinkBusy("the partition belongs to another worker")
+        db, key = self.table.data._db_for_partition(part.number), name.encode()  # type: ignore[attr-defined]
+        if value is None:
+            db.delete(key)
+        else:
+            db.put(key, value)
+        sent = self.table.send_changelog(part.number, key, value, "raw", "raw")
+        try:
+            await asyncio.wait_for(asyncio.shield(sent), _STORED)
+        except Exception as error:
+            raise SinkBusy(f"the changelog is not written: {error!r}") from error
+        if not self._has(part):
+            raise SinkBusy("the partition belongs to another worker")
+
+    async def assigned(self) -> None:
+        """Events of this assignment may come."""
+        self._assigned = True
+
+    async def revoked(self) -> None:
+        """Let go of everything that is held: it comes again, here or elsewhere."""
+        self._assigned = False
+        parts, self._parts = self._parts, {}
+        for part in parts.values():
+            part.delivery.close()
+        await asyncio.gather(*(asyncio.to_thread(part.runner.stop) for part in parts.values()))
+
+    async def stop(self) -> None:
+        """Deliver no more."""
+        for part in self._parts.values():
+            self._acknowledge(part)
+        await self.revoked()
+        if self._following.is_set():
+            await self.definitions.stop()
+
+
+def _created(headers: Any) -> int | None:
+    """When the stream was created that a message was put into, as its door says."""
+    found = dict(headers.items() if isinstance(headers, Mapping) else headers or ())
+    raw = found.get("created")
+    return int(raw) if raw is not None and raw.isdigit() else None
+
+
+def add_delivery(
+    app: faust.App,
+    settings: Settings,
+    metrics: Metrics | None = None,
+    now: Callable[[], int] = wall_clock,
+) -> DeliveryStage:
+    """Let the workers of `app` deliver the records of `settings.kafka.records_topic`.
+
+    Needs `stream_wait_empty=False`. What ends the stage ends the worker. Raises ConfigError.
+    """
+    stage = DeliveryStage(app, settings, metrics or Metrics(), now)
+    topic = app.topic(
+        settings.kafka.records_topic,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=settings.kafka.partitions,
+    )
+
+    @app.agent(topic, name="deliver")
+    async def deliver(records: Any) -> None:
+        await loudly(app, stage.take_all(records.noack().events()))
+
+    async def assigned(*_: Any, **__: Any) -> None:
+        await stage.assigned()
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        await stage.revoked()
+
+    async def stop(*_: Any, **__: Any) -> None:
+        await stage.stop()
+
+    app.task(stage.run)
+    app.on_partitions_assigned.connect(assigned)
+    app.on_partitions_revoked.connect(revoked)
+    app.on_before_shutdown.connect(stop)
+    return stage

@@ -1,0 +1,118 @@
+"""Workers that deliver from Kafka, killed while clients put: every record is in one object."""
+
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from firehoses import Firehoses, lake, wait
+from places import S3Place
+
+KILLS = 5
+SMALL = {"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 0}}
+SLOW = {"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 5}}
+
+
+@pytest.fixture
+def start(tmp_path, kafka_brokers, fresh_name) -> Iterator[Callable[..., Firehoses]]:
+    running: list[Firehoses] = []
+
+    def start(more: str) -> Firehoses:
+        running.append(Firehoses(tmp_path, kafka_brokers, f"door-{fresh_name}", more))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.close()
+
+
+def lines(firehoses: Firehoses, prefix: str = "") -> list[bytes]:
+    files = [path for path in (firehoses.folder / "buckets" / "lake").rglob("*") if path.is_file()]
+    root = firehoses.folder / "buckets" / "lake"
+    chosen = [path for path in files if path.relative_to(root).as_posix().startswith(prefix)]
+    return [line for path in chosen if path.name[0] != "." for line in path.read_bytes().splitlines()]
+
+
+def test_workers_that_are_killed_put_every_record_into_one_object(start):
+    firehoses = start('buckets = "buckets"\n')
+    _, door = firehoses.door()
+    for name, hints in (("fast", SMALL), ("slow", SLOW)):
+        door.create_delivery_stream(
+            DeliveryStreamName=name, ExtendedS3DestinationConfiguration=lake(Prefix=f"{name}/", **hints)
+        )
+    rng, sent = random.Random(7), Counter()
+
+    def put(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for name in ("fast", "slow"):
+                records = [
+                    b"%s %d %s" % (name.encode(), sent[name] + i, b"x" * rng.randrange(4_000))
+                    for i in range(rng.randrange(1, 200))
+                ]
+                sent[name] += len(records)
+                answer = door.put_record_batch(
+                    DeliveryStreamName=name, Records=[{"Data": record} for record in records]
+                )
+                assert answer["FailedPutCount"] == 0
+
+    workers = [firehoses.worker()[0], firehoses.worker()[0]]
+    put(3)
+    for kill in range(KILLS):
+        found = len(lines(firehoses))
+        end = time.monotonic() + 60
+        while len(lines(firehoses)) == found:  # delivery goes on
+            put(0.5)
+            assert time.monotonic() < end
+        put(rng.uniform(0, 1))
+        workers[kill % 2].kill()
+        workers[kill % 2].wait()
+        put(rng.uniform(0, 1))
+        workers[kill % 2] = firehoses.worker()[0]
+    wait(lambda: len(lines(firehoses)) >= sum(sent.values()), 90)
+    time.sleep(3)
+    for name in ("fast", "slow"):
+        found = [int(line.split()[1]) for line in lines(firehoses, f"{name}/")]
+        assert sorted(found) == list(range(sent[name]))
+    assert all(worker.poll() is None for worker in workers)
+
+
+def test_records_get_to_s3_and_go_on_with_a_worker_that_joins(start, s3_place: S3Place, monkeypatch):
+    for name, value in s3_place.environment.items():
+        monkeypatch.setenv(name, value)
+    firehoses = start(f'[firehose.s3]\nendpoint = "{s3_place.url}"\nregion = "{s3_place.region}"\n')
+    _, door = firehoses.door()
+    door.create_delivery_stream(
+        DeliveryStreamName="s", ExtendedS3DestinationConfiguration=lake(s3_place.bucket, **SMALL)
+    )
+
+    def stored() -> list[bytes]:
+        with_keys = client.list_objects_v2(Bucket=s3_place.bucket).get("Contents", [])
+        try:
+            objects = [client.get_object(Bucket=s3_place.bucket, Key=each["Key"]) for each in with_keys]
+        except client.exceptions.NoSuchKey:  # this server lists objects a moment before it has them
+            return []
+        bodies = [each["Body"].read() for each in objects]
+        return sorted(line for body in bodies for line in body.splitlines())
+
+    client = s3_place.client()
+    first, log = firehoses.worker()
+    sent: list[bytes] = []
+    joined: list[Path] = []
+    for turn in range(3):
+        for n in range(20):
+            sent.append(b"%d.%02d" % (turn, n))
+            door.put_record(DeliveryStreamName="s", Record={"Data": sent[-1]})
+        wait(lambda: stored() == sorted(sent), 60)
+        if turn == 0:
+            joined.append(firehoses.worker()[1])
+            wait(lambda: b"-delivery-changelog" in joined[0].read_bytes(), 60)
+        if turn == 1:
+            first.terminate()
+            assert first.wait(30) == 0
+    assert re.search(rb"range delivered", log.read_bytes())
+    client.close()
