@@ -13,7 +13,6 @@ import gauge
 import made
 from monitors.data_quality import profile
 from monitors.describe import suggest
-from schemas import constraints
 from schemas.frame import Frame, encode
 from schemas.times import END_OF_TIME
 from servers_at import Servers
@@ -112,7 +111,7 @@ def _write_baseline(place: Path) -> None:
     described = profile(made.baseline_table(gauge.BASELINE_ROWS))
     place.mkdir(exist_ok=True)
     (place / "statistics.json").write_bytes(pretty(described))
-    (place / "constraints.json").write_bytes(pretty(constraints.of(suggest(described))))
+    (place / "constraints.json").write_bytes(pretty(suggest(described)))
 
 
 def metrics() -> dict[str, float]:

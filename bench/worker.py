@@ -6,6 +6,7 @@ STACK is the folder of servers that `make stack-up` has started (.stack). RECORD
 and RAW others one a message.
 """
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,10 +19,10 @@ from servers_at import Servers
 HOURS = 24
 
 
-def seconds_of(count: int) -> float:
+def seconds_of(count: int, worker: "subprocess.Popen[bytes]") -> float:
     """Seconds from the first records taken in until all are judged, stored, and covered by checkpoints."""
     began = before = 0.0
-    while True:
+    while worker.poll() is None:
         now = metrics()
         taken = now.get("streamgauge_records_total", 0.0)
         if taken and not began:
@@ -30,6 +31,7 @@ def seconds_of(count: int) -> float:
         if taken >= count and covered and now.get("streamgauge_windows", 0.0) >= HOURS:
             return (time.perf_counter() - began) * count / (count - before)
         time.sleep(0.05)
+    raise SystemExit("the worker has ended")
 
 
 def measure(folder: Path, servers: Servers, count: int, frame: int) -> str:
@@ -38,7 +40,7 @@ def measure(folder: Path, servers: Servers, count: int, frame: int) -> str:
     sent = run.send(count, frame, hours=HOURS)
     worker = run.start()
     try:
-        seconds = seconds_of(count)
+        seconds = seconds_of(count, worker)
     finally:
         worker.terminate()
         worker.wait()
