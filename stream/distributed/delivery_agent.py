@@ -40,6 +40,8 @@ class _Part(Struct, eq=False):
     delivery: PartitionDelivery
     runner: Runner
     events: deque[tuple[int, EventT[Any]]]
+    next: int  # offset
+    sought: tuple[int, int] | None = None
 
 
 class DeliveryStage:
@@ -78,6 +80,8 @@ class DeliveryStage:
 
     def _acknowledge(self, part: _Part) -> None:
         delivered = part.delivery.delivered
+        if part.events and part.events[0][0] <= delivered:
+            part.outside.write(part.remembered.at(delivered + 1))
         while part.events and part.events[0][0] <= delivered:
             part.events.popleft()[1].ack()
 
@@ -94,6 +98,8 @@ class DeliveryStage:
         if not self._assigned:
             return  # it comes again
         part = self._parts.get(message.partition) or await self._open(message.partition)
+        if not await self._is_next(part, event):
+            return
         name, created = (message.key or b"").decode("utf-8", "replace"), _created(message.headers)
         if not part.delivery.knows(name, created):
             await self._refresh(part)
@@ -102,10 +108,27 @@ class DeliveryStage:
         if self._has(part):
             part.delivery.take(message.offset, message.value or b"", created)
             part.events.append((message.offset, event))
+            part.next = message.offset + 1
 
     def _streams(self) -> Mapping[str, DeliveryStream]:
         now = self._now()
         return {name: s for name, s in self.definitions.streams.items() if not s.gone(now)}
+
+    async def _is_next(self, part: _Part, event: EventT[Any]) -> bool:
+        """Whether no message lies between the last one and this one: what was fetched for an assignment that
+        is no more may come first. A gap is believed, as of transactions or of what was deleted, when it is
+        still there after the partition was read again from where it begins."""
+        offset = event.message.offset
+        if offset < part.next:
+            if offset < part.remembered.next or offset <= part.delivery.delivered:
+                event.ack()  # else it is held already
+            return False
+        if offset == part.next or part.sought == (part.next, offset):
+            return True
+        if part.sought is None or part.sought[0] != part.next:
+            part.sought = part.next, offset
+            await part.outside.seek(part.next)
+        return False
 
     def _has(self, part: _Part) -> bool:
         return self._parts.get(part.number) is part
@@ -137,7 +160,9 @@ class DeliveryStage:
 
         delivery = PartitionDelivery(number, self._streams, remembered.values, remember, self.room)
         runner = Runner(delivery, around, self._metrics, hurry=delivery.hurries)
-        part = self._parts[number] = _Part(number, outside, remembered, delivery, runner, deque())
+        part = self._parts[number] = _Part(
+            number, outside, remembered, delivery, runner, deque(), remembered.next
+        )
         while self._has(part):
             try:
                 await asyncio.gather(*(self._write(part, write) for write in remembered.copies))

@@ -11,8 +11,8 @@ Write = tuple[bytes, bytes | None]  # key and value; None removes
 
 
 class Remembered:
-    """What counts among the `items` of a partition, which is taken up in `epoch`, or in a later one where that
-    has been.
+    """What counts among the `items` of a partition, which is taken up in `epoch`, or in a later one where
+    that has been; `next` is the offset from which messages are needed.
 
     `copies` must be durable before `mark` is written, and that before any `write`; `garbage` may be lost.
 
@@ -20,7 +20,7 @@ class Remembered:
     >>> items = [first.mark, first.write("s", b"one")]
     >>> second = Remembered(items, 5)
     >>> second.values, second.epoch, second.copies, second.mark, second.garbage
-    ({'s': b'one'}, 6, [(b'6|s', b'one')], (b'6', b''), [(b'5', None), (b'5|s', None)])
+    ({'s': b'one'}, 6, [(b'6|s', b'one')], (b'6', b'0'), [(b'5', None), (b'5|s', None)])
     >>> items += [*second.copies, second.mark, first.write("s", b"late")]
     >>> Remembered(items, 7).values
     {'s': b'one'}
@@ -37,8 +37,13 @@ class Remembered:
             if seen[key] == latest and b"|" in key
         }
         self.copies = [self.write(name, value) for name, value in self.values.items()]
-        self.mark: Write = (b"%d" % self.epoch, b"")
+        self.next = int(stored[b"%d" % latest]) if latest >= 0 else 0
+        self.mark = self.at(self.next)
         self.garbage: list[Write] = [(key, None) for key in sorted(stored)]
+
+    def at(self, next: int) -> Write:
+        """The mark, with the first offset that must be read again: an earlier one does no harm."""
+        return b"%d" % self.epoch, b"%d" % next
 
     def write(self, name: str, value: bytes | None) -> Write:
         """A value that is to count from now on; None: it is gone."""
