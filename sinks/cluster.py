@@ -1,5 +1,6 @@
 """An OpenSearch cluster: where it is, who asks, and how requests are made to it."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -109,6 +110,8 @@ def reach(url: str, access: Access | None = None, timeout: float = TIMEOUT) -> A
         if not access.verify:
             tls["ssl_assert_hostname"] = False
     try:
+        if tls and access.ca:
+            ssl.create_default_context(cafile=access.ca)  # the client would find out at its first request
         client = OpenSearch(
             [url],
             connection_class=Urllib3HttpConnection,
@@ -118,7 +121,8 @@ def reach(url: str, access: Access | None = None, timeout: float = TIMEOUT) -> A
             **{name: value for name, value in tls.items() if value is not None},
         )
     except (OpenSearchException, OSError, ValueError) as error:
-        raise ConfigError(f"OpenSearch at {url}: {error}") from error
+        named = f", {access.ca}" if isinstance(error, OSError) and access.ca else ""
+        raise ConfigError(f"OpenSearch at {url}{named}: {error}") from error
     return lambda method, path, body: _send(client, method, path, body)
 
 

@@ -11,6 +11,7 @@ from pyarrow import fs
 from schemas.errors import ConfigError, SinkBusy
 
 _LONGEST = 180  # of a segment in bytes: file systems allow 255, and names stand behind a key or before an end
+_TIMEOUT = 30.0  # seconds
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"  # what readers of Hive partitions take for a missing value
 
 
@@ -22,14 +23,22 @@ class Objects:
         self._root = root.rstrip("/")
 
     @classmethod
-    def at(cls, place: str | Path, endpoint: str | None = None, region: str | None = None) -> "Objects":
+    def at(
+        cls,
+        place: str | Path,
+        endpoint: str | None = None,
+        region: str | None = None,
+        *,
+        timeout: float = _TIMEOUT,
+    ) -> "Objects":
         """A local path, or a URI that pyarrow knows, such as s3://bucket/prefix.
 
-        `endpoint` is the URL of another service than AWS's that speaks S3. Raises ConfigError.
+        `endpoint` is the URL of another service than AWS's that speaks S3. `timeout`, in seconds, is that of
+        each of the two tries that a request has there. Raises ConfigError.
         """
         try:
             if str(place).startswith("s3://") and (endpoint or region):
-                return cls(_s3(endpoint, region), str(place).removeprefix("s3://"))
+                return cls(_s3(endpoint, region, timeout), str(place).removeprefix("s3://"))
             if "://" in str(place):
                 filesystem, root = fs.FileSystem.from_uri(str(place))
                 return cls(filesystem, root)
@@ -81,14 +90,14 @@ class Objects:
             raise SinkBusy(f"{path}: {error}") from error
 
 
-def _s3(endpoint: str | None, region: str | None) -> fs.S3FileSystem:
+def _s3(endpoint: str | None, region: str | None, timeout: float) -> fs.S3FileSystem:
     """Credentials are found where AWS's own tools find them."""
     scheme, _, host = (endpoint or "").rpartition("://")
     options = {"endpoint_override": host, "scheme": scheme or "https", "region": region}
     given = {name: value for name, value in options.items() if value}
     return fs.S3FileSystem(
-        connect_timeout=5,
-        request_timeout=30,
+        connect_timeout=min(timeout, 5),
+        request_timeout=timeout,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
         **given,
     )

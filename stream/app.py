@@ -13,6 +13,7 @@ from typing import Any
 import faust
 
 from schemas.errors import TopicError
+from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import topic_identity
 from stream.distributed.worker import Stages
@@ -92,6 +93,8 @@ def make_app(settings: Settings) -> Gauge:
     )
     app.kafka = kafka
     app.stages = Stages(app, settings, topic)
+    if settings.firehose is not None:
+        add_delivery(app, settings)
     app.timer(_TICK)(app.stages.tick)
     app.timer(_LOOK)(app.stages.look)
 

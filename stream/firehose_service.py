@@ -14,8 +14,11 @@ from stream.deliveries.surroundings import Surroundings
 from stream.ingest.door import Door, DoorThread
 from stream.ingest.metrics import Metrics
 from stream.ingest.queue import Queue
+from stream.kafka_client import trust_options
 from stream.kafka_feeds import KafkaFeeds
-from stream.metrics_server import EmbeddedMetrics, MetricsServer, tell
+from stream.kafka_settings import KafkaSettings
+from stream.metrics_server import EmbeddedMetrics, tell
+from stream.page_server import PageServer
 from stream.settings import FirehoseSettings
 
 STATE = "firehose.sqlite"
@@ -24,12 +27,20 @@ _READ = 8 << 20  # bytes of records that are watched together
 
 class Firehose:
     """Takes records in and delivers them. Records of a stream that is watched are delivered after they were
-    read to be watched: neither must drop what the other still needs.
+    read to be watched: neither must drop what the other still needs. Of `kafka` only how brokers are trusted
+    is used; which they are is in `settings`.
 
     Raises StateError when its file is in use, ConfigError for settings that cannot be.
     """
 
-    def __init__(self, settings: FirehoseSettings, output: Path, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: FirehoseSettings,
+        output: Path,
+        now: Callable[[], int],
+        kafka: KafkaSettings | None = None,
+    ) -> None:
+        self._trust = trust_options(kafka or KafkaSettings()) if settings.kafka else {}
         self._queue = Queue(output / STATE, settings.max_waiting_bytes)
         self._watched: dict[str, int] = dict.fromkeys(settings.watch, 0)
         self.metrics = Metrics()
@@ -44,7 +55,7 @@ class Firehose:
             self._queue.close()
             raise
         self._settings, self._output, self._now = settings, output, now
-        self._parts: list[KafkaFeeds | MetricsServer | EmbeddedMetrics] = []
+        self._parts: list[KafkaFeeds | PageServer | EmbeddedMetrics] = []
         self.metrics_port: int | None = None
         self.door = Door(settings, self._queue, now, self.metrics, self._deliverable)
         self._thread = DoorThread(self.door)
@@ -72,13 +83,14 @@ class Firehose:
             raise
         self._runner.start()
         if self._settings.kafka:
-            self._parts.append(KafkaFeeds(self._settings.kafka, self._streams, self._append))
+            feeds = KafkaFeeds(self._settings.kafka, self._streams, self._append, self._trust)
+            self._parts.append(feeds)
 
     def _tell(self) -> None:
         """Begin to tell of metrics, as far as that is asked for."""
         told = tell(self._settings, self._output, self.metrics, self._now)
         self._parts += told
-        self.metrics_port = next((part.port for part in told if isinstance(part, MetricsServer)), None)
+        self.metrics_port = next((part.port for part in told if isinstance(part, PageServer)), None)
 
     def stop(self) -> None:
         """Answer what is under way, and deliver no more."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
+from typing import Any
 
 from schemas.delivery_stream import DeliveryStream
 from stream.ingest.intake import UnknownStream
@@ -17,13 +18,19 @@ _LOOK = 0.5  # seconds between two looks at which streams there are
 class KafkaFeeds:
     """Reads topics from `servers` for the streams that `streams` gives now, by name, into `append`.
 
+    `trust` is how brokers are trusted, in the words of kafka-python.
+
     A message that is larger than AWS takes (10 MB) is a record like the others here: it is not lost.
     """
 
     def __init__(
-        self, servers: str, streams: Callable[[], Mapping[str, DeliveryStream]], append: Append
+        self,
+        servers: str,
+        streams: Callable[[], Mapping[str, DeliveryStream]],
+        append: Append,
+        trust: Mapping[str, Any] | None = None,
     ) -> None:
-        self._servers, self._streams, self._append = servers, streams, append
+        self._servers, self._streams, self._append, self._trust = servers, streams, append, trust or {}
         self._stop = Event()
         self._ends: dict[str, Event] = {}
         self._threads: list[Thread] = []
@@ -59,7 +66,7 @@ class KafkaFeeds:
             stream.name,
             given["TopicName"],
             start,
-            lambda: connect(self._servers, f"streamgauge-{identity}"),
+            lambda: connect(self._servers, f"streamgauge-{identity}", **self._trust),
             self._append,
             self._append,
         )

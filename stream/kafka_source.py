@@ -3,9 +3,10 @@
 Offsets are committed after the queue has the messages, so a crash reads some again and loses none. Partitions
 are assigned by hand: one process feeds a stream, and its queue may make it wait as long as it likes.
 
-What the tests verify, against a fake consumer: where reading starts, how messages are handed on, that a
-commit comes after them and only after them, busy queues, new partitions, reconnection, stopping. The calls
-that are made of kafka-python, and `connect`, have not been tried against a broker.
+Tested against a fake consumer: where reading starts, how messages are handed on, that a commit comes after
+them and only after them, busy queues, new partitions, reconnection, stopping. Tested with kafka-python 3.0
+and a Kafka 4.1 broker: where reading starts (all, a time, what was committed), partitions that are added, a
+broker that is stopped or killed while messages come: none is lost.
 
 Sources: Data Firehose guide, Amazon MSK as a source (the value of a message is the record, its key and
 headers are left out; records to 10 MB); botocore's service model of Firehose, ReadFromTimestamp.
@@ -34,6 +35,8 @@ LARGEST = 10_000_000  # bytes of a record
 EARLIEST = 0
 
 _POLL = 1000  # ms
+_LOOK = 60_000  # ms until partitions that were added are seen
+_BACKOFF = 5_000  # ms between two tries to reach a broker, at most
 
 
 def start_of(source: Mapping[str, Any], active: int) -> int:
@@ -48,12 +51,18 @@ def start_of(source: Mapping[str, Any], active: int) -> int:
 
 
 def connect(servers: str | Sequence[str], group: str, **more: Any) -> KafkaConsumer:
-    """A consumer that keeps its offsets under `group`; `more` are settings of kafka-python, such as TLS."""
+    """A consumer that keeps its offsets under `group`; `more` are settings of kafka-python, such as TLS.
+
+    It does not make a topic that is not there, nor make again one that was deleted.
+    """
     return KafkaConsumer(
         bootstrap_servers=servers,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # where Kafka deleted what was to be read next
+        allow_auto_create_topics=False,
+        metadata_max_age_ms=_LOOK,
+        reconnect_backoff_max_ms=_BACKOFF,
         **more,
     )
 

@@ -1,15 +1,13 @@
 """Metrics of delivery streams, for others to read: Prometheus text over HTTP, CloudWatch events in a file."""
 
 import logging
-import socket
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 
-from schemas.errors import ConfigError
 from stream.ingest.exposition import embedded_lines, prometheus
 from stream.ingest.metrics import Metrics
+from stream.page_server import Page, PageServer
 from stream.settings import FirehoseSettings
 
 log = logging.getLogger(__name__)
@@ -17,49 +15,13 @@ log = logging.getLogger(__name__)
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class _SixServer(ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-
-
-class MetricsServer:
+def serve_metrics(host: str, port: int, metrics: Metrics) -> PageServer:
     """Answers GET /metrics. Raises ConfigError when the address cannot be had."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics) -> None:
-        try:
-            self._server = (_SixServer if ":" in host else ThreadingHTTPServer)(
-                (host, port), _handler(metrics)
-            )
-        except OSError as error:
-            raise ConfigError(f"firehose: cannot serve metrics at {host}:{port}: {error}") from error
-        self._server.daemon_threads = True
-        self.port = self._server.server_port
-        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
-        self._thread.start()
+    def page() -> Page:
+        return Page(prometheus(metrics.snapshot()).encode(), kind=_TYPE)
 
-    def close(self) -> None:
-        """Let go of the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def _handler(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10  # seconds that a client may be silent
-
-        def do_GET(self) -> None:
-            found = self.path.partition("?")[0] == "/metrics"
-            body = prometheus(metrics.snapshot()).encode() if found else b"metrics are at /metrics\n"
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", _TYPE)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    return PageServer(host, port, {"/metrics": page})
 
 
 class EmbeddedMetrics:
@@ -97,11 +59,11 @@ class EmbeddedMetrics:
 
 def tell(
     settings: FirehoseSettings, output: Path, metrics: Metrics, now: Callable[[], int]
-) -> list[MetricsServer | EmbeddedMetrics]:
+) -> list[PageServer | EmbeddedMetrics]:
     """Begin to tell of metrics, as far as that is asked for; each part is the caller's to close."""
-    parts: list[MetricsServer | EmbeddedMetrics] = []
+    parts: list[PageServer | EmbeddedMetrics] = []
     if settings.metrics_port is not None:
-        parts.append(MetricsServer(settings.host, settings.metrics_port, metrics))
+        parts.append(serve_metrics(settings.host, settings.metrics_port, metrics))
     if every := settings.embedded_metrics.total_seconds():
         parts.append(EmbeddedMetrics(output / "metrics.jsonl", every, metrics, now))
     return parts

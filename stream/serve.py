@@ -62,7 +62,9 @@ class Service:
         self._problems: dict[str, str] = {}
         self._said: dict[str, Any] = {}
         self._watched = settings.firehose.watch if settings.firehose else {}
-        self.firehose = Firehose(settings.firehose, settings.output, now) if settings.firehose else None
+        self.firehose = (
+            Firehose(settings.firehose, settings.output, now, settings.kafka) if settings.firehose else None
+        )
         for name in self._watched:
             assert self.firehose is not None
             self.firehose.watched(name, self._positions.get(f"firehose:{name}", Position()).offset)

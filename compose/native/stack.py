@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     names = list(dict.fromkeys(chosen.servers)) or list(KINDS)
     try:
         return int(chosen.command(folder, names, chosen))
-    except StackError as error:
+    except (StackError, OSError) as error:
         print(f"stack: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import faust
@@ -18,8 +18,12 @@ from stream.deliveries.runner import Runner
 from stream.deliveries.surroundings import Sleep, Surroundings
 from stream.distributed.definitions import KafkaDefinitions
 from stream.distributed.delivering import PartitionDelivery
+<<<<<<< HEAD
 from stream.distributed.faust_outside import FaustOutside
 from stream.distributed.remembered import Remembered, Write
+=======
+from stream.distributed.health import loudly
+>>>>>>> main
 from stream.distributed.room import Room
 from stream.ingest.metrics import Metrics
 from stream.settings import FirehoseSettings, Settings
@@ -90,6 +94,11 @@ class DeliveryStage:
             await asyncio.to_thread(part.delivery.sweep)
         except SinkBusy as error:
             log.warning("streams that are gone are not forgotten yet", extra={"reason": str(error)})
+
+    async def take_all(self, events: AsyncIterator[EventT[Any]]) -> None:
+        """Hold the records of events as they come."""
+        async for event in events:
+            await self.take(event)
 
     async def take(self, event: EventT[Any]) -> None:
         """Hold the records of an event, as soon as there is room."""
@@ -245,8 +254,7 @@ def add_delivery(
 
     @app.agent(topic, name="deliver")
     async def deliver(records: Any) -> None:
-        async for event in records.noack().events():
-            await stage.take(event)
+        await loudly(app, stage.take_all(records.noack().events()))
 
     async def assigned(*_: Any, **__: Any) -> None:
         await stage.assigned()

@@ -1,27 +1,38 @@
 """Whether a worker is well: alive while time passes in it, ready while it works on its partitions."""
 
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from schemas.errors import PipelineError
 from stream.distributed.host import Host
 from stream.page_server import Page
+
+log = logging.getLogger(__name__)
 
 _STILL = 60.0  # seconds without a beat after which a worker is not alive
 _PATIENCE = 30.0  # seconds that a worker which failed has to end by itself
 _FAILED = 70  # exit code when it has not
 
 
-def end_soon() -> None:
-    """End the process, whatever still holds it, in a while. Nothing is lost: a crash is like any other."""
-    ender = threading.Timer(_PATIENCE, os._exit, (_FAILED,))
-    ender.daemon = True
-    ender.start()
+async def loudly(app: Any, work: Awaitable[None]) -> None:
+    """Do the work of an agent. If it fails, the worker ends, whatever else still holds it: the partitions
+    would stand still otherwise. Nothing is lost by that: it is a crash like any other."""
+    try:
+        await work
+    except Exception as error:
+        log.critical("stage failed, the worker stops", exc_info=not isinstance(error, PipelineError))
+        ender = threading.Timer(_PATIENCE, os._exit, (_FAILED,))
+        ender.daemon = True
+        ender.start()
+        await app.crash(error)
+        raise
 
 
 class Health:

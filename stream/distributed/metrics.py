@@ -56,6 +56,9 @@ class WorkerMetrics(Collector):
         size = GaugeMetricFamily(
             "streamgauge_checkpoint_bytes", "Size of the last checkpoint, compressed", labels=_WHERE
         )
+        taken_up = GaugeMetricFamily(
+            "streamgauge_state_bytes", "Size of the state when it was taken up", labels=_WHERE
+        )
         retries = CounterMetricFamily("streamgauge_sink_retries", "Deliveries tried again", labels=_WHERE)
         for host, partition, shard in shards:
             where = (shard.name.split()[0], str(partition))
@@ -64,8 +67,9 @@ class WorkerMetrics(Collector):
             held.add_metric(where, shard.waiting)
             age.add_metric(where, shard.age)
             size.add_metric(where, shard.bytes_stored)
+            taken_up.add_metric(where, shard.state_bytes)
             retries.add_metric(where, shard.retries)
-        yield from (lag, held, age, size, retries)
+        yield from (lag, held, age, size, taken_up, retries)
 
     def _of_watching(self, stages: Sequence[tuple[str, WatchStage]]) -> Iterator[Metric]:
         """What came of records, and how old the watermarks are."""

@@ -2,16 +2,14 @@
 
 import logging
 import uuid
-from collections.abc import Awaitable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from schemas.errors import PipelineError
 from schemas.times import now as wall_clock
 from stream.changes import Stored
 from stream.distributed.faust_outside import RAW, FaustOutside
-from stream.distributed.health import Health, end_soon
+from stream.distributed.health import Health, loudly
 from stream.distributed.host import Host
 from stream.distributed.judging import JudgeStage, Publisher
 from stream.distributed.metrics import WorkerMetrics, latency
@@ -57,20 +55,10 @@ class Stages:
         self.registry.register(WorkerMetrics(self.hosts, search, wall_clock))
 
     async def _watching(self, stream: Any) -> None:
-        await self._loudly(self.watch.run(stream.noack().events()))
+        await loudly(self._app, self.watch.run(stream.noack().events()))
 
     async def _judging(self, stream: Any) -> None:
-        await self._loudly(self.judge.run(stream.noack().events()))
-
-    async def _loudly(self, work: Awaitable[None]) -> None:
-        """A stage that fails takes the worker with it: its partitions would stand still otherwise."""
-        try:
-            await work
-        except Exception as error:
-            log.critical("stage failed, the worker stops", exc_info=not isinstance(error, PipelineError))
-            end_soon()
-            await self._app.crash(error)
-            raise
+        await loudly(self._app, self.judge.run(stream.noack().events()))
 
     def _begin_watch(self, partition: int, outside: FaustOutside) -> Shard:
         settings, sender = self._settings, Sender(f"{partition}/{self._name}-{uuid.uuid4().hex[:8]}")

@@ -6,7 +6,7 @@ from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError, ConfigError
 from stream import topics
-from stream.doctor.finding import Finding, Level, within
+from stream.doctor.finding import PATIENCE, Finding, Level, within
 from stream.kafka_client import admin_client
 from stream.kafka_settings import KafkaSettings
 from stream.settings import Settings
@@ -37,7 +37,8 @@ def check_brokers(settings: Settings) -> Iterator[Finding]:
 
 
 def _find(settings: KafkaSettings) -> dict[str, topics.Topic]:
-    with admin_client(settings) as admin:
+    # A little sooner than the question is given up, so that the client can say why.
+    with admin_client(settings, int(PATIENCE * 800)) as admin:
         return topics.find(admin, [topic.name for topic in topics.wanted(settings)])
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from schemas.errors import ConfigError, PipelineError
 from sinks.objects import Objects
 from stream.doctor.disk import standing
-from stream.doctor.finding import Finding, within
+from stream.doctor.finding import PATIENCE, Finding, within
 from stream.settings import Settings
 
 PROBE = ".streamgauge-probe"  # what a name begins with that readers of data sets pass over
@@ -40,7 +40,8 @@ def _far(place: str) -> bool:
 def _probe(place: str, settings: Settings) -> None:
     """Raises ConfigError and SinkBusy."""
     root = place if _far(place) else standing(Path(place))
-    objects = Objects.at(root, settings.s3.endpoint, settings.s3.region)
+    # A request that is still under way would hold up the end of the program.
+    objects = Objects.at(root, settings.s3.endpoint, settings.s3.region, timeout=PATIENCE / 4)
     key, body = f"{PROBE}-{uuid4().hex}", b"put by streamgauge doctor"
     objects.put(key, body)
     try:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -288,32 +289,12 @@ def stopped(process: int) -> Iterator[Callable[[], None]]:
         go_on()
 
 
-def listener(url: str) -> int | None:
-    """The process that listens at `url`, where this machine says."""
-    port = int(url.rpartition(":")[2].strip("/"))
-    wanted = f"{port:04X}"
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[1].endswith(f":{wanted}") and fields[3] == "0A":
-                inodes.add(f"socket:[{fields[9]}]")
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(os.readlink(file) in inodes for file in (process / "fd").iterdir()):
-                return int(process.name)
-        except OSError:
-            continue
-    return None
-
-
-def test_a_server_that_stands_still_is_busy_and_all_is_there_when_it_goes_on(cluster, sink, opensearch_url):
-    process = listener(opensearch_url)
-    if process is None:
-        pytest.skip("the server is not a process of this machine")
+def test_a_server_that_stands_still_is_busy_and_all_is_there_when_it_goes_on(
+    cluster, sink, opensearch_url, stack
+):
     impatient = cluster.sink(reach(opensearch_url, timeout=1.0))
     reports = [report("age", "city", hour=hour) for hour in range(10)]
-    with stopped(process) as go_on:
+    with stopped(stack.process("opensearch").pid) as go_on:
         started = time.monotonic()
         with pytest.raises(SinkBusy, match="imed out"):
             impatient.write(reports)
@@ -325,6 +306,37 @@ def test_a_server_that_stands_still_is_busy_and_all_is_there_when_it_goes_on(clu
         persist(lambda: impatient.write(reports), [0.5] * 60)
     counts = {kind: len(found) for kind, found in cluster.everything().items()}
     assert counts == {"alerts": 20, "metrics": 110, "reports": 10, "rejected": 0}
+
+
+def test_a_server_that_is_killed_in_the_middle_has_each_document_once_when_it_is_back(cluster, sink, stack):
+    reports = [report("age", "city", hour=hour) for hour in range(200)]
+    revised = [report("age", hour=hour, revision=1) for hour in range(0, 200, 4)]
+    killed, written = threading.Event(), []
+
+    def host() -> None:
+        for start in range(0, 200, 10):
+            persist(partial(sink.write, reports[start : start + 10]), [0.5] * 240)
+            written.append(start)
+            if start == 100:
+                killed.wait(60)
+        persist(lambda: sink.write(revised), [0.5] * 240)
+
+    thread = threading.Thread(target=host)
+    thread.start()
+    while len(written) < 5:
+        time.sleep(0.01)
+    with stack.without("opensearch", 1.0, kill=True):
+        killed.set()
+    thread.join(120)
+    assert not thread.is_alive() and sink.retries > 0
+    cluster.request("GET", "/_cluster/health?wait_for_status=yellow&timeout=30s")
+    found = cluster.everything()
+    counts = {kind: len(each) for kind, each in found.items()}
+    assert counts == {"alerts": 400, "metrics": 200 * 11, "reports": 200, "rejected": 0}
+    assert sum(body["status"] == "resolved" for body in found["alerts"].values()) == 50
+    for again in (reports, revised):
+        sink.write(again)
+    assert cluster.everything() == found
 
 
 def test_a_server_that_is_not_there_is_busy():

@@ -141,16 +141,20 @@ def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
     place, records = captures
     (tmp_path / "in").mkdir()
     settings = settings_for(tmp_path / "out", tmp_path / "in", firehose={"port": 0})
-    stop = threading.Event()
-    service = Service(settings, stop)
-    thread = threading.Thread(target=service.run)
+    stop, services = threading.Event(), []
+
+    def serve() -> None:
+        services.append(Service(settings, stop))
+        services[0].run()
+
+    thread = threading.Thread(target=serve)
     thread.start()
     try:
         until = time.monotonic() + 20
-        while not service.firehose.door.port:
+        while not services or not services[0].firehose.door.port:
             assert time.monotonic() < until
             time.sleep(0.02)
-        url = f"http://127.0.0.1:{service.firehose.door.port}"
+        url = f"http://127.0.0.1:{services[0].firehose.door.port}"
         result = replay(place, "--to", f"{url}/captures")
         assert result.exit_code == 2 and "no such delivery stream" in result.output
         keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
@@ -175,6 +179,6 @@ def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
 
 
 def objects(root: Path) -> bytes:
-    """Content of all objects in the order of their records, which their names begin with no other."""
+    """Content of all objects, in the order in which they were written."""
     paths = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return b"".join(path.read_bytes() for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns))

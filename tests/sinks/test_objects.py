@@ -37,6 +37,19 @@ def test_an_object_holds_what_was_put_and_replaces_what_was_there(tmp_path):
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["c.json"]
 
 
+def test_an_object_is_given_back_and_can_be_deleted(tmp_path):
+    objects = Objects.at(tmp_path)
+    objects.put("a/b.gz", b"as it was put")
+    assert objects.get("a/b.gz") == b"as it was put"
+    for _ in range(2):
+        objects.delete("a/b.gz")
+    with pytest.raises(SinkBusy, match="gz"):
+        objects.get("a/b.gz")
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(SinkBusy, match="directory"):
+        objects.delete("directory")
+
+
 def test_what_a_crash_left_behind_is_harmless(tmp_path):
     (tmp_path / ".c.json.partial").write_bytes(b"half an obj")
     Objects.at(tmp_path).put("c.json", b"whole")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_started: dict[int, subprocess.Popen[bytes]] = {}  # by this program, so that it can bury them
+_started: dict[tuple[int, str], subprocess.Popen[bytes]] = {}  # by this program, to bury them
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        _started[child.pid] = child
+        _started[child.pid, mark] = child
         return cls(child.pid, mark, ports)
 
     @classmethod
@@ -50,7 +50,7 @@ class Process:
     @property
     def runs(self) -> bool:
         """Whether it runs and is the one that was started: its number may be another's by now."""
-        if child := _started.get(self.pid):
+        if child := _started.get((self.pid, self.mark)):
             return child.poll() is None
         return self.mark in _command_line(self.pid)
 
@@ -58,7 +58,7 @@ class Process:
         """Ask it to end, and end it when it does not; returns once it is gone. Patience 0 does not ask."""
         if not (patience and self._ends_by(signal.SIGTERM, patience)):
             self._ends_by(signal.SIGKILL, 30.0)
-        if child := _started.pop(self.pid, None):
+        if child := _started.pop((self.pid, self.mark), None):
             child.wait()
 
     def _ends_by(self, what: signal.Signals, patience: float) -> bool:

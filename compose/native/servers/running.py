@@ -52,9 +52,11 @@ def up(
     begun = time.monotonic()
     for name in waiting:
         _start(folder, KINDS[name], chosen[name], {port: at[port] for port in KINDS[name].ports})
-    for name in waiting:
-        _wait(folder, KINDS[name], begun)
-        say(f"{name}: ready at {address(folder, name)} after {time.monotonic() - begun:.0f} s")
+    while waiting:
+        for name in [name for name in waiting if _is_up(folder, KINDS[name], begun)]:
+            say(f"{name}: ready at {address(folder, name)} after {time.monotonic() - begun:.0f} s")
+            waiting.remove(name)
+        time.sleep(0.1)
 
 
 def down(folder: Folder, names: Iterable[str] = tuple(KINDS), *, patience: float = 30.0) -> list[str]:
@@ -140,13 +142,13 @@ def _start(folder: Folder, kind: Kind, runtime: java.Java, at: dict[str, int]) -
     Process.start(command, mark, at, folder.log(kind.name)).write(folder.process_file(kind.name))
 
 
-def _wait(folder: Folder, kind: Kind, begun: float) -> None:
-    """Until it is ready; one that is not in time is stopped again."""
-    while (now := state(folder, kind.name)) != "running":
-        late = time.monotonic() - begun > kind.patience
-        if late or now == "crashed":
-            down(folder, [kind.name])
-            reason = f"was not ready after {kind.patience:.0f} s" if late else "ended while it started"
-            log = folder.log(kind.name)
-            raise StackError(f"{kind.name} {reason}. The end of {log}:\n{tail(log)}")
-        time.sleep(0.2)
+def _is_up(folder: Folder, kind: Kind, begun: float) -> bool:
+    """Whether it is ready; one that is not in time is stopped again. Raises StackError."""
+    now = state(folder, kind.name)
+    late = time.monotonic() - begun > kind.patience
+    if now == "running" or (now == "starting" and not late):
+        return now == "running"
+    down(folder, [kind.name])
+    reason = "ended while it started" if now == "crashed" else f"was not ready after {kind.patience:.0f} s"
+    log = folder.log(kind.name)
+    raise StackError(f"{kind.name} {reason}. The end of {log}:\n{tail(log)}")

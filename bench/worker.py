@@ -1,0 +1,63 @@
+"""Records a second of one worker on one core: from Kafka to judged windows, rows as Parquet on S3.
+
+python bench/worker.py STACK [RECORDS [RAW]]
+
+STACK is the folder of servers that `make stack-up` has started (.stack). RECORDS are sent in frames of 500,
+and RAW others one a message.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import timing
+from one_worker import OneWorker, metrics
+from servers_at import Servers
+
+HOURS = 24
+
+
+def seconds_of(count: int) -> float:
+    """Seconds from the first records taken in until all are judged, stored, and covered by checkpoints."""
+    began = before = 0.0
+    while True:
+        now = metrics()
+        taken = now.get("streamgauge_records_total", 0.0)
+        if taken and not began:
+            began, before = time.perf_counter(), taken
+        covered = now.get("streamgauge_uncovered_messages", 1.0) == 0
+        if taken >= count and covered and now.get("streamgauge_windows", 0.0) >= HOURS:
+            return (time.perf_counter() - began) * count / (count - before)
+        time.sleep(0.05)
+
+
+def measure(folder: Path, servers: Servers, count: int, frame: int) -> str:
+    """A row of the table. Every row must be on S3 once."""
+    run = OneWorker(f"frames-of-{frame}", folder, servers)
+    sent = run.send(count, frame, hours=HOURS)
+    worker = run.start()
+    try:
+        seconds = seconds_of(count)
+    finally:
+        worker.terminate()
+        worker.wait()
+    assert run.rows == count, f"{run.rows} rows of {count} records"
+    rate = timing.three_digits(count / seconds)
+    return f"| {frame} | {count:,} | {sent / count:.0f} | {rate} |"
+
+
+def main() -> None:
+    servers = Servers.of(Path(sys.argv[1]))
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 2_000_000
+    raw = int(sys.argv[3]) if len(sys.argv) > 3 else 60_000
+    print(f"{timing.machine(['faust-streaming', 'aiokafka', 'pyarrow'])}.\n")
+    print("| records a message | records | bytes a record in Kafka | records/s |")
+    print("| --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        for records, frame in ((count, 500), (raw, 1)):
+            print(measure(Path(folder), servers, records, frame), flush=True)
+
+
+if __name__ == "__main__":
+    main()
