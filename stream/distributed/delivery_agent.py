@@ -18,12 +18,9 @@ from stream.deliveries.runner import Runner
 from stream.deliveries.surroundings import Sleep, Surroundings
 from stream.distributed.definitions import KafkaDefinitions
 from stream.distributed.delivering import PartitionDelivery
-<<<<<<< HEAD
 from stream.distributed.faust_outside import FaustOutside
-from stream.distributed.remembered import Remembered, Write
-=======
 from stream.distributed.health import loudly
->>>>>>> main
+from stream.distributed.remembered import Remembered, Write
 from stream.distributed.room import Room
 from stream.ingest.metrics import Metrics
 from stream.settings import FirehoseSettings, Settings
