@@ -7,8 +7,9 @@ and its version of the revision; the cluster takes none below what it has (`exte
    else of it is written.
 2. Its alerts, as open, and its points.
 3. What an earlier revision said and the newest does not is searched for: those alerts are stored again as
-   resolved, those points deleted; but points of documents stay where a report does not carry documents. Which revision is the newest is asked after 2: where two processes write
-   two revisions at the same time, the one that ends last clears up, whichever it is.
+   resolved, those points deleted; but points of documents stay where a report does not carry documents.
+   Which revision is the newest is asked after 2: where two processes write two revisions at the same time,
+   the one that ends last clears up, whichever it is.
 
 After a crash between the steps the report is written again, as is all that a caller has not seen stored.
 """
