@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from kafka import KafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
 
 import gauge
 import made
@@ -57,7 +58,7 @@ class OneWorker:
         servers: Servers,
         partitions: int = 4,
         window: str = 'size = "1h"',
-        checkpoint: str = "rows = 200000",
+        checkpoint: str = 'rows = 200000\ninterval = "2s"',
     ) -> None:
         self.name, self._folder, self._servers = f"bench-{name}-{time.time_ns():x}", folder, servers
         self._partitions = partitions
@@ -115,16 +116,17 @@ def _write_baseline(place: Path) -> None:
 
 
 def metrics() -> dict[str, float]:
-    """The worker's metrics, added up over their labels; empty while it does not answer."""
+    """The worker's metrics, added up over their labels, and those of each stage as `name stage`; empty while
+    the worker does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
+            text = answer.read().decode()
     except OSError:
         return {}
     found: dict[str, float] = {}
-    for line in lines:
-        if not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            name = name.partition("{")[0]
-            found[name] = found.get(name, 0.0) + float(value)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            stage = sample.labels.get("stage")
+            for name in [sample.name, *([f"{sample.name} {stage}"] if stage else [])]:
+                found[name] = found.get(name, 0.0) + sample.value
     return found

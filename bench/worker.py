@@ -27,7 +27,7 @@ def seconds_of(count: int, worker: "subprocess.Popen[bytes]") -> float:
         taken = now.get("streamgauge_records_total", 0.0)
         if taken and not began:
             began, before = time.perf_counter(), taken
-        covered = now.get("streamgauge_uncovered_messages", 1.0) == 0
+        covered = now.get("streamgauge_uncovered_messages watch", 1.0) == 0
         if taken >= count and covered and now.get("streamgauge_windows", 0.0) >= HOURS:
             return (time.perf_counter() - began) * count / (count - before)
         time.sleep(0.05)

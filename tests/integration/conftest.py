@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from workers import Answer, Run, Traffic, make_traffic, truth_of
 
 from places import S3Place
 from stack import Stack
-from workers import Answer, Run, Traffic, make_traffic, truth_of
 
 HERE = Path(__file__).parent
 FOLDER = os.environ.get("STREAMGAUGE_STACK")  # make test-stack sets it to the stack's folder
@@ -90,7 +90,9 @@ def run_of(
     made: list[Run] = []
 
     def make(traffic: Traffic, **options: object) -> Run:
-        made.append(run := Run(fresh_name, tmp_path, traffic, kafka_brokers, s3_place, opensearch_url, **options))
+        made.append(
+            run := Run(fresh_name, tmp_path, traffic, kafka_brokers, s3_place, opensearch_url, **options)
+        )
         run.make_topics()
         return run
 
