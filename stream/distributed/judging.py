@@ -93,6 +93,10 @@ class JudgeStage:
     def flush(self) -> None:
         """Everything has had its effect already."""
 
+    def pending(self) -> bool:
+        """Nothing waits to have an effect."""
+        return False
+
     def close_idle(self) -> None:
         """Ask for windows to be closed of subjects that are silent everywhere: live traffic by the clock, so
         that an hour without traffic is reported; of captures replayed, those that hold data."""
