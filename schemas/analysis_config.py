@@ -1,7 +1,7 @@
 """analysis_config.json of SageMaker Clarify, as far as it concerns bias; the same keys in TOML."""
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -101,7 +101,7 @@ class _Reader:
             facets,
             self._column(document, "group_variable"),
             predicted,
-            self._column(document, "probability"),
+            self._column(document, "probability", beside=True),
             self._get(document, "probability_threshold", float, 0.5),
             self._excluded(),
             self._headers,
@@ -122,11 +122,12 @@ class _Reader:
                 self.problems.append(f"there is no {key}; did you mean {near[0]}?")
 
     def _labels(self) -> tuple[str | None, str | None]:
-        """Names of the label and the predicted label; those given by a path into JSON are the last headers."""
+        """Names of the label and the predicted label; those given by a path into JSON are the last
+        headers."""
         given = {key: self._document.get(key) for key in ("label", "predicted_label")}
         paths = [key for key, value in given.items() if self._is_path(value)]
         named = dict(zip(paths, self._headers[len(self._headers) - len(paths) :], strict=False))
-        found = [named.get(key) or self._column(self._document, key) for key in given]
+        found = [named.get(key) or self._column(self._document, key, beside=key != "label") for key in given]
         return found[0], found[1]
 
     def _is_path(self, value: Any) -> bool:
@@ -168,7 +169,8 @@ class _Reader:
     def _methods(
         self, methods: Mapping[str, Any] | None, stage: str, known: Sequence[str]
     ) -> tuple[str, ...]:
-        """Metrics of a stage, in order of their names. A monitor's configuration has no methods: all of them."""
+        """Metrics of a stage, in order of their names. A monitor's configuration has no methods: all of
+        them."""
         if methods is None:
             return tuple(known)
         block = methods.get(stage)
@@ -195,24 +197,27 @@ class _Reader:
         return tuple(name for name in names if name is not None)
 
     def _column(
-        self, holder: Mapping[str, Any], key: str, where: str = "", needed: bool = False
+        self, holder: Mapping[str, Any], key: str, where: str = "", needed: bool = False, beside: bool = False
     ) -> str | None:
-        value = holder.get(key)
+        """A column's name; one `beside` the data set's may have a name that the headers do not have."""
+        value: Any = holder.get(key)
+        if beside and isinstance(value, str) and value:
+            return str(value)
         if value is None:
             if needed:
                 self.problems.append(f"{where}: {key} is missing")
             return None
         return self._named(value, where or key)
 
-    def _named(self, value: Any, where: str) -> str | None:
+    def _named(self, value: object, where: str) -> str | None:
         """The name of a column given by name or index."""
         if isinstance(value, str) and value:
             if self._headers and value not in self._headers:
                 self.problems.append(f"{where}: headers have no {value}")
             return value
-        if isinstance(value, int) and not isinstance(value, bool):
+        if type(value) is int:
             if 0 <= value < len(self._names):
-                return self._names[value]
+                return str(self._names[value])
             self.problems.append(f"{where}: there is no column {value}: {len(self._names)} columns are known")
             return None
         self.problems.append(f"{where}: {value!r} is neither a name nor an index")
@@ -235,10 +240,3 @@ class _Reader:
         except msgspec.ValidationError as error:
             self.problems.append(f"{key}: {error}")
             return default
-
-
-def unknown(config: AnalysisConfig, names: Iterable[str]) -> list[str]:
-    """Columns that a configuration cannot do without and `names` do not hold: facets and the group variable."""
-    there = set(names)
-    asked = [*(facet.column for facet in config.facets), *([config.group] if config.group else [])]
-    return [name for name in dict.fromkeys(asked) if name not in there]

@@ -57,7 +57,8 @@ class Violation(Struct, frozen=True):
 
     It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
-    `segment` says for which rows it holds, where it was not all.
+    `segment` says for which rows it holds, where it was not all. The last three are keys of Clarify's
+    violations of bias, which have no feature_name.
     """
 
     feature_name: str
@@ -69,11 +70,17 @@ class Violation(Struct, frozen=True):
     first_seen: str | UnsetType = UNSET
     sample_event_ids: Sequence[str] | UnsetType = UNSET
     segment: Mapping[str, str] | UnsetType = UNSET
+    facet: str | UnsetType = UNSET
+    facet_value: str | UnsetType = UNSET
+    metric_name: str | UnsetType = UNSET
 
     @property
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         """The same in two windows where the same thing is wrong."""
         segment = () if self.segment is UNSET else tuple(sorted(self.segment.items()))
+        if self.metric_name is not UNSET:  # the text of an interval holds the largest number of the window
+            value = str(self.facet_value).partition(", ")[0]
+            segment = (*segment, ("facet_value", value), ("metric_name", self.metric_name))
         return self.feature_name, self.constraint_check_type, segment
 
 
@@ -118,7 +125,7 @@ class Finding(Struct, frozen=True):
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
-            documents[VIOLATIONS] = {"violations": violations}
+            documents[VIOLATIONS] = {**documents[VIOLATIONS], "violations": violations}
         return Finding(violations, self.drift, documents)
 
 
