@@ -118,9 +118,7 @@ def reason(metric: Metric, cells: Cells) -> str:
     for base, side, n in _bases(("row", *metric.bases), cells):
         if not n and (metric.bases or base != "row"):
             return f"facet {side} has no {base}"
-    if metric.alike:
-        return metric.alike
-    return "both rates are infinite, and have no difference"
+    return metric.alike or "it is not defined"
 
 
 def smallest_base(metric: Metric, cells: Cells) -> int:

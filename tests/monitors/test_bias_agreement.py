@@ -1,12 +1,13 @@
-"""Agreement with the real containers and with figures of smclarify (recovered-semantics.md, points 19 to 26)."""
+"""Agreement with the real containers and with figures of smclarify (recovered-semantics.md, points 19 to
+26)."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-
 from bias_data import adult_monitor, analysed, config, csv_table, fairness, plan_of, values
+
 from monitors.bias.monitor import Bias
 from schemas import analysis
 from schemas.constraints import Defaults
