@@ -19,7 +19,8 @@ class Metric(Struct, frozen=True, omit_defaults=True):
     """A value, None where it is not defined (`error` says why), and how sure it is.
 
     `interval` is that of 95 %, `standard_error` is on the scale that the metric is compared on (of DI the
-    logarithm). `rows` are those of the smaller group that it rests on.
+    logarithm). `rows` are those of the smaller group that it rests on. `baseline` is the value that it must
+    not be worse than.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Metric(Struct, frozen=True, omit_defaults=True):
     interval: tuple[float, float] | UnsetType = UNSET
     standard_error: float | UnsetType = UNSET
     rows: int | UnsetType = UNSET
+    baseline: float | Literal["Infinity", "-Infinity"] | UnsetType = UNSET
 
     @property
     def number(self) -> float | None:

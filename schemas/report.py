@@ -114,6 +114,12 @@ class Drift(Struct, frozen=True):
 VIOLATIONS = "constraint_violations.json"
 
 
+def violations_document(violations: Sequence[Violation]) -> dict[str, Any]:
+    """The content of constraint_violations.json; Clarify's has a version, Model Monitor's has none."""
+    of_bias = any(violation.metric_name is not UNSET for violation in violations)
+    return {"version": "1.0", "violations": violations} if of_bias else {"violations": violations}
+
+
 class Finding(Struct, frozen=True):
     """What a monitor says of a window's state: violations, distances, and its own documents by file name."""
 

@@ -121,15 +121,9 @@ def monitor(
 ) -> Bias:
     """The monitor of bias of one endpoint, by a configuration and its baseline's directory.
 
-    Without analysis.json in the directory it measures and judges nothing. Where the configuration does not
-    say which column is the prediction, it is the model's only output: a score where that is fractional.
+    Without analysis.json in the directory it measures and judges nothing. Raises ConfigError and BadBaseline.
     """
-    config = read_config(place, list(layout.columns))
-    if config.predicted is None and config.probability is None and len(layout.outputs or ()) == 1:
-        (name,) = layout.outputs or ("",)
-        if name != config.label:
-            score = layout.columns.get(name) == "Fractional"
-            config = _with_prediction(config, name, score)
+    config = with_output(read_config(place, list(layout.columns)), layout)
     kinds = {name: rule.kind for name, rule in rules.rules.items()}
     baseline = read_analysis(directory) if (directory / ANALYSIS).is_file() else None
     plan = _plan(place, config, facts.of_baseline(kinds, described), baseline)
@@ -139,6 +133,24 @@ def monitor(
     return Bias(plan, baseline, defaults)
 
 
-def _with_prediction(config: AnalysisConfig, name: str, score: bool) -> AnalysisConfig:
+def with_output(config: AnalysisConfig, layout: Layout) -> AnalysisConfig:
+    """The configuration for captured rows, in which the model's output stands under the name of a column of
+    the baseline, the label's as a rule. That column is the prediction, a score where it is fractional; labels
+    are then known only once they are joined under another name.
+    """
     given = {field: getattr(config, field) for field in config.__struct_fields__}
-    return AnalysisConfig(**given | {"probability" if score else "predicted": name})
+    name = _only_output(layout)
+    said = {facet.column for facet in config.facets} | {config.group, *config.excluded}
+    if config.predicted is None and config.probability is None and name and name not in said:
+        given["probability" if layout.columns[name] == "Fractional" else "predicted"] = name
+    if config.label in (given["predicted"], given["probability"]):
+        given["label"] = None
+    return AnalysisConfig(**given)
+
+
+def _only_output(layout: Layout) -> str | None:
+    """The column that a model's only output is called by; None where it has several."""
+    if layout.outputs is not None:
+        return layout.outputs[0] if len(layout.outputs) == 1 else None
+    names = list(layout.columns)
+    return names[0 if layout.output_position == "START" else -1] if names else None

@@ -1,6 +1,7 @@
 """analysis.json of a window or a data set, read off its state."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from schemas.analysis import Analysis, FacetValue, Stage, of_number
 
 _SAMPLED = "FT"
 
+Limits = Mapping[tuple[str, str, str], analysis.Metric]  # by facet, key of its value, and metric
+NO_LIMITS: Limits = MappingProxyType({})
+
 
 class Measured(Struct, frozen=True):
     """One metric of one facet value: its value (None, and `why`), how sure it is, the rows of the smaller
@@ -30,11 +34,12 @@ class Measured(Struct, frozen=True):
     rows: int
     rows_disadvantaged: int
 
-    def entry(self) -> analysis.Metric:
-        """As analysis.json has it."""
+    def entry(self, limit: analysis.Metric | None) -> analysis.Metric:
+        """As analysis.json has it, beside its `limit`."""
         name, description = self.metric.name, self.metric.description
+        baseline = UNSET if limit is None or limit.value is None else limit.value
         if self.value is None:
-            return analysis.Metric(name, description, None, self.why or UNSET)
+            return analysis.Metric(name, description, None, self.why or UNSET, baseline=baseline)
         found = interval(self.metric, self.sure) if self.sure else None
         return analysis.Metric(
             name,
@@ -43,6 +48,7 @@ class Measured(Struct, frozen=True):
             interval=found or UNSET,
             standard_error=self.sure.error if self.sure else UNSET,
             rows=self.base,
+            baseline=baseline,
         )
 
 
@@ -56,7 +62,7 @@ class Described(Struct, frozen=True):
     measured: Mapping[tuple[str, str, str], dict[str, Measured]]
 
 
-def describe(plan: Plan, state: BiasState) -> Described:
+def describe(plan: Plan, state: BiasState, limits: Limits = NO_LIMITS) -> Described:
     """All metrics of `state`. `measured` has (facet, key of the value, the value as files have it)."""
     measured: dict[tuple[str, str, str], dict[str, Measured]] = {}
     entries: dict[str, dict[str, list[FacetValue]]] = {"pre": {}, "post": {}}
@@ -67,7 +73,11 @@ def describe(plan: Plan, state: BiasState) -> Described:
             found = {m.metric.name: m for m in _measure(plan, state, cells, at, value)}
             measured[facet.name, key, text] = found
             for stage, names_of in (("pre", plan.pre_training), ("post", plan.post_training)):
-                own = [found[name].entry() for name in names_of if name in found]
+                own = [
+                    found[name].entry(limits.get((facet.name, key, name)))
+                    for name in names_of
+                    if name in found
+                ]
                 entries[stage].setdefault(facet.name, []).append(_facet_value(text, own, cells, stage))
     return Described(_analysis(plan, state, entries), measured)
 

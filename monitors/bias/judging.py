@@ -27,6 +27,8 @@ from schemas.report import Violation
 
 CHECK = "bias_drift_check"
 
+_ROUNDING = 1e-12  # the same rows may give another last digit in another order of summation
+
 Key = tuple[str, str, str]  # facet, key of its value, metric
 
 
@@ -73,7 +75,7 @@ def judge(
 
 def _is_worse(test: Test) -> bool:
     assert test.measured.value is not None
-    return abs(test.measured.value) > abs(test.baseline)
+    return abs(test.measured.value) > abs(test.baseline) * (1 + _ROUNDING) + _ROUNDING
 
 
 def _p_value(measured: Measured, limit: analysis.Metric, minimum: int) -> float | None:

@@ -83,7 +83,7 @@ class Bias:
 
     def finish(self, state: BiasState) -> Finding:
         """Violations of a window, with its analysis.json and constraint_violations.json."""
-        described = describe(self._plan, state)
+        described = describe(self._plan, state, self._limits)
         compatible = self._defaults.false_discovery_rate >= 1.0
         violations = judging.judge(described, self._limits, self._defaults, compatible)
         documents = {
