@@ -27,10 +27,12 @@ _PATH = frozenset("[]*.@")  # of JMESPath: names of columns have none of these
 
 class FacetConfig(Struct, frozen=True):
     """A sensitive column. Rows that hold one of `values` (or, of a number, more than it) are the
-    disadvantaged side; without values each value of the column is compared with all others."""
+    disadvantaged side; without values each value of the column is compared with all others. Whether a number
+    is a quantity is told by the baseline, unless `continuous` says it."""
 
     column: str
     values: tuple[Value, ...] = ()
+    continuous: bool | None = None
 
 
 class AnalysisConfig(Struct, frozen=True):
@@ -151,7 +153,8 @@ class _Reader:
             if not isinstance(entry, dict):
                 self.problems.append(f"{where} is not an object")
             elif (column := self._column(entry, "name_or_index", where, needed=True)) is not None:
-                facets.append(FacetConfig(column, self._values(entry, "value_or_threshold", where)))
+                values = self._values(entry, "value_or_threshold", where)
+                facets.append(FacetConfig(column, values, self._get(entry, "continuous", bool, None)))
         columns = [facet.column for facet in facets]
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             self.problems.append(f"facet: named twice: {', '.join(twice)}")

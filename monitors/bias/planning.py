@@ -41,6 +41,7 @@ def _facet(
     name, own = facet.column, facts.get(facet.column, UNKNOWN)
     known = _known(baseline, name)
     continuous = own.continuous if not known else all(_INTERVAL.match(text) for text in known)
+    continuous = continuous if facet.continuous is None else facet.continuous
     if facet.values:
         return _column(name, own, facet.values, continuous, problems)
     if continuous:

@@ -15,6 +15,8 @@ from sinks.page.reading import Report
 MOST_WINDOWS = 400  # drawn, the latest
 MOST_FACETS = 12
 
+_FROM_ZERO = ("GE", "JS", "KL", "KS", "LP", "TVD")  # distances: they have no lower end
+
 _COLUMNS = 3
 _WIDTH, _HEIGHT = 325, 120  # of one metric's panel, in pixels
 
@@ -84,6 +86,8 @@ def _allowed(metric: Metric | None) -> tuple[float | None, float | None]:
     if metric is None or not isinstance(metric.baseline, float | int):
         return None, None
     far = abs(float(metric.baseline))
+    if metric.name in _FROM_ZERO:
+        return None, far
     if metric.name == "DI":
         return (min(far, 1 / far), max(far, 1 / far)) if far else (None, None)
     return -far, far
@@ -117,7 +121,9 @@ def spec() -> Spec:
         alt.Tooltip("high:Q", title="to", format=".4~g"),
         alt.Tooltip("above:Q", title="allowed up to", format=".4~g"),
     ]
-    y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, format="~g"), scale=alt.Scale(zero=False))
+    y = alt.Y(
+        "value:Q", title=None, axis=axes.left(34, tickCount=4, format=".3~r"), scale=alt.Scale(zero=False)
+    )
     dashes: dict[str, Any] = {"color": "#3d434b", "strokeDash": [4, 3], "strokeWidth": 1, "invalid": "filter"}
     layers = [
         base.mark_line(**dashes).encode(y="below:Q"),

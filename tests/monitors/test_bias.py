@@ -154,6 +154,14 @@ def test_types_are_those_of_the_whole_and_not_of_a_window():
     )
 
 
+def test_a_configuration_may_say_that_a_number_is_a_quantity():
+    table = pa.table({"age": [30, 41, 40, 50] * 300, "label": [1, 0, 1, 1] * 300})
+    chosen = config({"age": [40]})
+    assert {value for _, value, _ in values(analysed(table, chosen))} == {"40"}
+    chosen["facet"][0]["continuous"] = True
+    assert {value for _, value, _ in values(analysed(table, chosen))} == {"(40, 50]"}
+
+
 def test_a_pair_of_facets_is_compared_with_all_other_rows():
     found = measured(WHOLE)
     (key,) = {(facet, value) for facet, value, _ in found if "&" in facet}
