@@ -20,7 +20,7 @@ from schemas import analysis, analysis_config
 from schemas.analysis import document
 from schemas.constraints import Defaults
 from schemas.errors import ConfigError
-from schemas.rows import NO_ROWS
+from schemas.rows import NO_ROWS, Rows
 
 CLARIFY = Defaults(minimum_sample_size=0, false_discovery_rate=1.0)
 CONFIG = config(
@@ -49,6 +49,13 @@ def people(n: int, seed: int = 1, gap: float = 0.0) -> pa.Table:
 
 WHOLE = people(5_000)
 PLAN = plan_of(WHOLE, CONFIG)
+
+
+def as_rows(table: pa.Table) -> Rows:
+    """Rows of a table whose column `id` has the ids of their records."""
+    n = np.arange(len(table))
+    ids = table["id"].combine_chunks()
+    return Rows(table.drop_columns(["id"]), n, np.zeros_like(n), event_id=ids)
 
 
 def measured(table: pa.Table):
@@ -186,8 +193,9 @@ def test_a_probability_is_compared_with_its_threshold():
 
 def test_half_of_the_parts_may_come_before_the_other_and_nothing_changes():
     monitor = Bias(PLAN)
-    parts = [monitor.of_table(WHOLE.slice(at, 250)) for at in range(0, 5_000, 250)]
-    whole, state = monitor.of_table(WHOLE), monitor.observe(NO_ROWS)
+    table = WHOLE.append_column("id", pa.array([f"e{i}" for i in range(5_000)]))
+    parts = [monitor.observe(as_rows(table.slice(at, 250))) for at in range(0, 5_000, 250)]
+    whole, state = monitor.observe(as_rows(table)), monitor.observe(NO_ROWS)
     for part in reversed(parts):
         state = state.merge(monitor.load(part.dump()))
     assert state == whole
@@ -214,8 +222,9 @@ def test_the_flip_test_does_not_depend_on_order_and_is_close_on_a_sample():
     x, sex = np.array(table["x"]), np.array(table["sex"])
     table = table.append_column("predicted", pa.array((x > np.where(sex == 0, 0.5, 0.0)).astype(int)))
     monitor = Bias(plan_of(table, config({"sex": [0]}, predicted_label="predicted")))
-    state = monitor.of_table(table)
-    shuffled = monitor.of_table(table.take(pa.array(rng.permutation(n))))
+    table = table.append_column("id", pa.array([f"e{i}" for i in range(n)]))
+    state = monitor.observe(as_rows(table))
+    shuffled = monitor.observe(as_rows(table.take(pa.array(rng.permutation(n)))))
     assert state == shuffled and len(state.sample) == 2_000
     found = measure(state.sample, 0, 0, 2, [])
     share = -((x[sex == 0] > 0) & (x[sex == 0] <= 0.5)).mean()  # those that only differ by their sex

@@ -26,7 +26,7 @@ from stream import console as show
 from stream.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("baseline", "replay", "serve", "page")
+COMMANDS = ("baseline", "bias", "replay", "serve", "page")
 
 
 @pytest.fixture(autouse=True)
