@@ -14,7 +14,6 @@ from monitors.bias.flip import Sample
 from monitors.bias.plan import Plan
 from monitors.bias.state import BiasState
 from monitors.bias.table import MISSING, Table
-from monitors.types import numbers
 from schemas.analysis import Analysis, document
 from schemas.constraints import Defaults
 from schemas.report import VIOLATIONS, Finding
@@ -71,7 +70,7 @@ class Bias:
             return Sample.empty(0, 0)
         names = set(table.column_names)
         columns = [
-            numbers(table[name]) if name in names else np.full(len(table), np.nan)
+            plan.quantities(table[name]) if name in names else np.full(len(table), np.nan)
             for name in self._plan.features
         ]
         known = np.where(predicted == MISSING, -1, predicted)
