@@ -105,6 +105,10 @@ def test_clarifys_json_is_read_by_its_paths(shared, tmp_path):
         ({"facet": [{"name_or_index": "race"}]}, "facet race: its values are not known"),
         ({"label": "truth"}, "the data has no column truth"),
         ({"facet": []}, "facet is missing"),
+        (
+            {"predicted_label": None, "methods": {"post_training_bias": {"methods": "all"}}},
+            "need predicted_label or probability",
+        ),
         ({"label_values_or_threshold": None}, "which labels are positive"),
     ],
 )
@@ -120,7 +124,7 @@ def test_a_captured_output_is_the_prediction_though_it_has_the_labels_name(tmp_p
     (tmp_path / "c.json").write_text(
         json.dumps({k: v for k, v in CONFIG.items() if k != "predicted_label"} | {"label": "y"})
     )
-    chosen = read_config(tmp_path / "c.json")
+    chosen = read_config(tmp_path / "c.json", ())
     found = with_output(chosen, Layout({"y": "Integral", "sex": "String"}))
     assert (found.label, found.predicted, found.probability) == (None, "y", None)
     found = with_output(chosen, Layout({"y": "Fractional", "sex": "String"}, ("y",)))
