@@ -24,8 +24,8 @@ Place = tuple[str, str, str]  # facet, its value without the end of an interval,
 
 
 def pack(reports: Sequence[Report]) -> dict[str, Any] | None:
-    """Of each facet its metrics and their cells, see `_columns`; None where no report has bias. `first` is the
-    place of the first window that is drawn."""
+    """Of each facet its metrics and their cells, see `_columns`; None where no report has bias. `first` is
+    the place of the first window that is drawn."""
     first = max(0, len(reports) - MOST_WINDOWS)
     drawn = reports[first:]
     texts = {place[:2]: text for report in drawn for place, text, _ in _metrics(report)}
