@@ -12,12 +12,10 @@ from typing import Any
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.errors import (
-    ConfigError,
-    PipelineError,
-    SinkBusy,
-)
+from schemas.constraints import Defaults
+from schemas.errors import ConfigError, PipelineError, SinkBusy
 from sinks.page import write_page
+from stream import bias as bias_report
 from stream import console as show
 from stream import dataset, prepared_dataset
 from stream.baseline import make_baseline
@@ -114,6 +112,46 @@ def baseline(
         _say(f"Rows      {table.num_rows:,}")
         _say(f"Columns   {len(kinds)} ({counted}): {names}{', ...' if len(kinds) > 4 else ''}")
         _say(f"Baseline  {output / 'statistics.json'}, {output / 'constraints.json'}")
+
+
+@main.command(short_help="Report on the bias of a data set.")
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="SageMaker's analysis_config.json, or the same as TOML.")  # fmt: skip
+@click.option("--baseline", "-b", type=click.Path(exists=True, path_type=Path),
+              help="An earlier analysis.json, or its directory, that nothing may be worse than.")  # fmt: skip
+@click.option("--output", "-o", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Directory for analysis.json and constraint_violations.json.")  # fmt: skip
+@click.option("--header/--no-header", default=None,
+              help="Whether line 1 of a CSV file names the columns.  [default: found out]")  # fmt: skip
+@click.option("--compatible", is_flag=True,
+              help="Judge as SageMaker does: whatever is worse, by however little.")  # fmt: skip
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 also when violations were found.")
+def bias(
+    data: Path,
+    config: Path,
+    baseline: Path | None,
+    output: Path,
+    header: bool | None,
+    compatible: bool,
+    exit_zero: bool,
+) -> None:
+    """Measure bias by SageMaker Clarify's metrics, and hold it against a baseline's.
+
+    DATA is CSV, JSON, JSON Lines or Parquet. The configuration names label, facets and, for metrics after
+    training, predicted_label or probability. Without --compatible a metric is a violation only where its
+    95 % interval lies beyond the baseline's value, in groups of 30 rows or more, all metrics together.
+    """
+    with _told():
+        defaults = Defaults(0, 1.0) if compatible else Defaults()
+        found = bias_report.report(data, config, output, baseline, header, defaults)
+        _say(f"Rows        {found.rows:,}")
+        _out.print(show.bias_table(found.metrics, found.violations))
+        for place in found.files:
+            _say(f"Written     {place}")
+        if baseline:
+            _say(f"Violations  {len(found.violations)}")
+        sys.exit(VIOLATIONS if found.violations and not exit_zero else OK)
 
 
 @main.command(short_help="Report on captured traffic, window by window.")
