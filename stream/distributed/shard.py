@@ -85,6 +85,10 @@ class Outside(Protocol):
         """Have messages read again from `offset` on."""
         ...
 
+    def skip(self, first: int, until: int) -> Awaitable[Any]:
+        """Take note that offsets from `first` to before `until` are none."""
+        ...
+
     def sent(self) -> Awaitable[Any]:
         """When all that the stage has sent so far is durable."""
         ...
@@ -159,17 +163,23 @@ class Shard:
         """Whether no message lies between the last and this one.
 
         Offsets have gaps: of transactions, and of what was deleted. One is believed when it is still there
-        after the partition was read again from where it begins.
+        after the partition was read again from where it begins, or a smaller one is.
         """
         if offset == self.at + 1 or (self.at < 0 and self._sought is None and offset == 0):
             return True
-        if self._sought == (self.at, offset):
+        if self._sought is not None and self._sought[0] == self.at and offset <= self._sought[1]:
             log.info("offsets are missing", extra={"shard": self.name, "after": self.at, "next": offset})
+            await self._outside.skip(self.at + 1, offset)
             return True
         if self._sought is None or self._sought[0] != self.at:
             self._sought = (self.at, offset)
             await self._outside.seek(self.at + 1)
         return False
+
+    async def again(self) -> None:
+        """Have what comes next read again: it should have come."""
+        self._sought = None
+        await self._outside.seek(self.at + 1)
 
     async def tick(self) -> None:
         """Do what time makes due."""
