@@ -90,7 +90,9 @@ def run_of(
     made: list[Run] = []
 
     def make(traffic: Traffic, **options: object) -> Run:
-        made.append(run := Run(fresh_name, tmp_path, traffic, kafka_brokers, s3_place, opensearch_url, **options))
+        made.append(
+            run := Run(fresh_name, tmp_path, traffic, kafka_brokers, s3_place, opensearch_url, **options)
+        )
         run.make_topics()
         return run
 
