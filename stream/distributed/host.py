@@ -28,6 +28,7 @@ class Host:
         self._app, self._table, self.topic, self._begin = app, table, topic, begin
         self.shards: dict[int, Shard] = {}
         self._turn = asyncio.Lock()
+        self._closed = False
         self._taken: dict[int, float] = {}
         self._read_again: dict[int, tuple[int, int]] = {}  # what a partition lacked when that was done
 
@@ -35,7 +36,7 @@ class Host:
         """Take events in; they are acknowledged by the checkpoints that cover them."""
         async for event in events:
             async with self._turn:
-                if event.message.generation_id != self._app.consumer_generation_id:
+                if self._closed or event.message.generation_id != self._app.consumer_generation_id:
                     continue  # of an assignment that is no more; who has the partition reads it again
                 partition = event.message.partition
                 self._taken[partition] = time.monotonic()
@@ -56,7 +57,7 @@ class Host:
             return
         for partition in self.assigned():
             async with self._turn:
-                if not self._app.rebalancing and partition in self.assigned():
+                if not self._closed and not self._app.rebalancing and partition in self.assigned():
                     shard = self._shard(partition)
                     await shard.tick()
                     act(shard, partition)
@@ -106,7 +107,7 @@ class Host:
                 log.info("partition let go", extra={"shard": shard.name, "covered": shard.covered})
 
     async def close(self) -> None:
-        """Store everything."""
+        """Store everything, and take nothing in any more: what is sent from now on may not arrive."""
         async with self._turn:
-            for shard in self.shards.values():
-                await shard.close()
+            self._closed = True
+            await asyncio.gather(*(shard.close() for shard in self.shards.values()))

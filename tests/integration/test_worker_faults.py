@@ -102,9 +102,9 @@ def test_messages_that_nobody_can_read_are_kept_aside_and_work_goes_on(
     topics = run.settings.kafka
     with closing(KafkaProducer(bootstrap_servers=kafka_brokers, max_request_size=2_000_000)) as producer:
         for number, message in enumerate([*counted, *ignored]):
-            producer.send(topics.captures_topic, message, partition=number % 2).get(20)
+            producer.send(topics.captures_topic, message, b"key", partition=number % 2).get(20)
         for message in [b"garbage", None, b"", frame, junk]:
-            producer.send(topics.partials_topic, message, partition=0).get(20)
+            producer.send(topics.partials_topic, message, b"key", partition=0).get(20)
         run.send()
         producer.send(topics.partials_topic, b"\x93\x01", partition=0).get(20)
     run.until_done(truth, len(counted))
