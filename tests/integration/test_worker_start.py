@@ -10,12 +10,19 @@ import pytest
 from kafka import KafkaAdminClient
 
 from stream.kafka_client import admin_client
-from workers import Run, free_port, until
+from workers import Answer, Run, Traffic, free_port, make_traffic, truth_of, until
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Traffic, Answer]:
+    directory = tmp_path_factory.mktemp("small")
+    traffic = make_traffic(directory, 1_500, 12, ["churn"])
+    return traffic, truth_of(traffic, directory)
 
 
 @pytest.fixture
-def run(mixed, run_of) -> Run:
-    return run_of(mixed[0], partitions=2)
+def run(small, run_of) -> Run:
+    return run_of(small[0], partitions=2)
 
 
 def told(run: Run, *words: str, code: int = 2) -> None:
@@ -47,15 +54,15 @@ def test_without_a_broker_it_fails(run):
     told(run, "127.0.0.1", code=1)
 
 
-def test_stopped_under_load_it_stores_everything_soon_and_goes_on_without_its_files(mixed, run):
+def test_stopped_under_load_it_stores_everything_soon_and_goes_on_without_its_files(small, run):
     """Stopped by SIGTERM, its local files deleted, and started as Faust's own command does."""
-    _, truth = mixed
-    run.begin_to_send(rate=500)
+    _, truth = small
+    run.begin_to_send(frame=20, rate=150)
     worker = run.worker().start()
     worker.until_at_work()
     until(lambda: run.committed()[0] >= 5, "some captures are acknowledged")
     taken = run.committed()[0]
-    assert worker.stop(15) == 0
+    assert worker.stop(30) == 0
     stored, _ = run.committed()
     assert stored >= taken and "state is read from the brokers" not in worker.told()
     shutil.rmtree(worker.state)
@@ -68,7 +75,7 @@ def test_stopped_under_load_it_stores_everything_soon_and_goes_on_without_its_fi
     run.same(truth)
 
 
-def test_captures_of_a_topic_that_was_made_again_are_refused(mixed, run):
+def test_captures_of_a_topic_that_was_made_again_are_refused(run):
     run.send()
     worker = run.worker().start()
     until(lambda: len(set(run.committed())) == 1, "captures are taken in")
