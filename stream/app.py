@@ -97,6 +97,7 @@ def make_app(settings: Settings) -> Gauge:
         consumer_max_fetch_size=max(kafka.message_bytes, 4 << 20),
         producer_acks=-1,
         producer_max_request_size=kafka.message_bytes,
+        producer_max_batch_size=kafka.message_bytes // 2,  # values of a checkpoint travel together
         stream_buffer_maxsize=_BUFFER,
         stream_wait_empty=False,
         table_standby_replicas=kafka.standbys,
