@@ -58,7 +58,7 @@ class OneWorker:
         servers: Servers,
         partitions: int = 4,
         window: str = 'size = "1h"',
-        checkpoint: str = 'rows = 200000\ninterval = "5s"',
+        checkpoint: str = 'rows = 200000\ninterval = "1s"',
     ) -> None:
         self.name, self._folder, self._servers = f"bench-{name}-{time.time_ns():x}", folder, servers
         self._partitions = partitions

@@ -38,9 +38,9 @@ def times_of(count: int, worker: "subprocess.Popen[bytes]") -> tuple[float, floa
             began, used, before = time.perf_counter(), spent_by(worker.pid), taken
         covered = now.get("streamgauge_uncovered_messages watch", 1.0) == 0
         if taken >= count and covered and now.get("streamgauge_windows", 0.0) >= HOURS:
-            share = count / (count - before)
+            share = count / max(1.0, count - before)
             return (time.perf_counter() - began) * share, (spent_by(worker.pid) - used) * share
-        time.sleep(0.1)
+        time.sleep(0.5)
     raise SystemExit("the worker has ended")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from schemas.columns import ARROW, fits
 from schemas.decode import Decoded
@@ -66,8 +67,8 @@ def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
             arrays[stored] = pc.if_else(fitting, column, None).cast(wanted_type)
             others.append((name, pc.if_else(fitting, None, column)))
     record = rows.record
-    arrays["_event_id"] = decoded.event_id.take(pa.array(record))
-    arrays["_inference_id"] = decoded.inference_id.take(pa.array(record))
+    arrays["_event_id"] = _of_rows(decoded.event_id, record)
+    arrays["_inference_id"] = _of_rows(decoded.inference_id, record)
     times = pa.array(decoded.event_time[record], pa.int64())
     arrays["_event_time"] = times.cast(pa.timestamp("ms", "UTC"))
     arrays["_row"] = pa.array(rows.row, pa.int32())
@@ -76,6 +77,13 @@ def typed(decoded: Decoded, rows: Rows, layout: Layout) -> pa.Table:
         arrays[field.name] if field.name in arrays else pa.nulls(len(rows), field.type) for field in wanted
     ]
     return pa.Table.from_arrays(columns, schema=wanted)
+
+
+def _of_rows(values: pa.Array, record: NDArray[np.int64]) -> pa.Array:
+    """The value of each row's record; most often each record is one row."""
+    if len(record) == len(values) and (record == np.arange(len(values))).all():
+        return values
+    return values.take(pa.array(record))
 
 
 def _others(columns: list[tuple[str, pa.Array]], n: int) -> pa.Array:
@@ -121,10 +129,12 @@ def _repeating(table: pa.Table) -> list[str]:
 def _by_hour(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     """The rows of each hour (ms since the epoch), in the order in which they came."""
     hours = np.asarray(table["_event_time"].cast(pa.int64())) // _HOUR * _HOUR
-    order = np.argsort(hours, kind="stable")
-    found, first = np.unique(hours[order], return_index=True)
-    ordered = table.take(pa.array(order))
-    for hour, start, stop in zip(found.tolist(), first, [*first[1:], len(order)], strict=True):
+    ordered = table
+    if (np.diff(hours) < 0).any():
+        order = np.argsort(hours, kind="stable")
+        hours, ordered = hours[order], table.take(pa.array(order))
+    found, first = np.unique(hours, return_index=True)
+    for hour, start, stop in zip(found.tolist(), first, [*first[1:], len(hours)], strict=True):
         yield hour, ordered.slice(start, stop - start)
 
 

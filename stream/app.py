@@ -29,7 +29,7 @@ CONFIG = "STREAMGAUGE_CONFIG"
 
 _TICK = 0.2  # seconds between two looks at what time makes due
 _LOOK = 1.0  # seconds between two looks at how far partitions have been read
-_BUFFER = 32  # messages that wait for a stage; they may be large
+_BUFFER = 96  # messages that wait for a stage; they may be large
 _RUNNING = "running"  # a file that says that local state may be ahead of its changelog
 
 
