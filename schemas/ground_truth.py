@@ -6,6 +6,7 @@ request held several rows, the label of each of them in the cells that follow.
 
 import csv
 import io
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -73,6 +74,8 @@ _RECORD = pa.schema(
         ("eventMetadata", pa.struct([("eventId", pa.string())])),
     ]
 )
+_OPENED = re.compile(rb'"(data|eventId)"\s*:\s*"')
+_PLAIN = r'[^"\\\x00-\x1f]*'
 _UNUSUAL = r'[\n\r,"]'
 
 
@@ -107,7 +110,8 @@ def _columns(records: pa.BinaryArray, index: NDArray[np.int64], kind: Any) -> La
     """All at once and, where that is not possible, those that can be read one by one."""
     found = kind(records)
     if found is not None:
-        return Labels(*found, index, {})
+        ids_, texts_ = found
+        return Labels(ids_, texts_, index, {})
     ids, texts, good, bad = [], [], [], {}
     for at, line in zip(index.tolist(), records.to_pylist(), strict=True):
         try:
@@ -122,6 +126,41 @@ def _columns(records: pa.BinaryArray, index: NDArray[np.int64], kind: Any) -> La
 
 
 def _json_columns(records: pa.BinaryArray) -> tuple[pa.StringArray, pa.StringArray] | None:
+    return _alike(records) or _parsed(records)
+
+
+def _alike(records: pa.BinaryArray) -> tuple[pa.StringArray, pa.StringArray] | None:
+    """Ids and texts, when all records are the same bytes as the first one but for those two."""
+    line = records[0].as_py()
+    try:
+        first = parse(line)
+    except BadRecord:
+        return None
+    opened = [(match.end(), match[1]) for match in _OPENED.finditer(line)]
+    if sorted(name for _, name in opened) != [b"data", b"eventId"]:
+        return None
+    pattern, at = "^", 0
+    for start, name in opened:
+        pattern += f"{_quoted(line[at:start])}(?P<{name.decode()}>{_PLAIN})"
+        at = line.find(b'"', start)
+    try:
+        found = pc.extract_regex(records.cast(pa.string()), pattern + _quoted(line[at:]) + "$")
+    except pa.ArrowInvalid:
+        return None
+    if found.null_count or first.ground_truth_data.encoding not in _MARKS:
+        return None
+    ids, mark = found.field("eventId"), _MARKS[first.ground_truth_data.encoding]
+    if pc.min(pc.binary_length(ids)).as_py() == 0:
+        return None
+    return ids, pc.binary_join_element_wise(mark, found.field("data"), "")
+
+
+def _quoted(constant: bytes) -> str:
+    return re.escape(constant.decode("utf-8", "replace"))
+
+
+def _parsed(records: pa.BinaryArray) -> tuple[pa.StringArray, pa.StringArray] | None:
+    """Ids and texts of any JSON, when all of it can be read."""
     text = b"\n".join(records.to_pylist())
     options = pa.json.ParseOptions(explicit_schema=_RECORD, unexpected_field_behavior="ignore")
     reading = pa.json.ReadOptions(use_threads=False, block_size=len(text) + 1)

@@ -64,9 +64,7 @@ def _words(
     return found.view("<u8").astype(np.uint64, copy=False)
 
 
-def _mixed(
-    words: NDArray[np.uint64], length: NDArray[np.int64], mix: np.uint64
-) -> NDArray[np.uint64]:
+def _mixed(words: NDArray[np.uint64], length: NDArray[np.int64], mix: np.uint64) -> NDArray[np.uint64]:
     """Each word multiplied in and folded down; how many words of zeros follow the last makes no difference,
     because there the length takes over."""
     found = (length.astype(np.uint64) + np.uint64(1)) * mix

@@ -87,11 +87,13 @@ class Runs:
     def _insert(self, ids: Hashes, columns: pa.Table, met: Mask) -> None:
         order = np.argsort(ids.first, kind="stable")
         ordered = columns.take(pa.array(order)).combine_chunks()
-        self._runs.append(Run(self._next, ids.take(order), ordered, np.ones(len(order), np.bool_), met[order]))
+        self._runs.append(
+            Run(self._next, ids.take(order), ordered, np.ones(len(order), np.bool_), met[order])
+        )
         self._next += 1
 
     def _merge_alike(self) -> None:
-        """Merge runs of one tier when there are enough of them; what comes of it may be enough for the next."""
+        """Merge runs of one tier when there are enough of them; what comes of it may fill the next."""
         while True:
             tiers: dict[int, list[Run]] = {}
             for run in self._runs:
@@ -109,9 +111,7 @@ class Runs:
         ids = [run.ids.take(rows) for run, rows in zip(runs, kept, strict=True)]
         tables = [run.columns.take(pa.array(rows)) for run, rows in zip(runs, kept, strict=True)]
         if any(map(len, kept)):
-            joined = Hashes(
-                np.concatenate([i.first for i in ids]), np.concatenate([i.second for i in ids])
-            )
+            joined = Hashes(np.concatenate([i.first for i in ids]), np.concatenate([i.second for i in ids]))
             met = np.concatenate([run.met[rows] for run, rows in zip(runs, kept, strict=True)])
             self._insert(joined, pa.concat_tables(tables), met)
 
@@ -123,6 +123,11 @@ class Runs:
             found = _in_run(run, ids, needles, order)
             if len(found.row):
                 yield found
+
+    def alone(self, rows: Callable[[Run], Mask] | None = None) -> int:
+        """How many rows have met nothing, of all or of those that `rows` marks."""
+        which = (run.kept & ~run.met & (True if rows is None else rows(run)) for run in self._runs)
+        return sum(int(np.count_nonzero(mask)) for mask in which)
 
     def drop(self, rows: Callable[[Run], Mask]) -> None:
         """Let go of the rows of each run that `rows` marks. What is mostly gone is made smaller."""
