@@ -58,6 +58,9 @@ class Violation(Struct, frozen=True):
     It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
     `segment` says for which rows it holds, where it was not all.
+
+    Of a model's quality it has a `metric_name`, which is its feature name too; an `estimate` was made before
+    labels came.
     """
 
     feature_name: str
@@ -69,6 +72,8 @@ class Violation(Struct, frozen=True):
     first_seen: str | UnsetType = UNSET
     sample_event_ids: Sequence[str] | UnsetType = UNSET
     segment: Mapping[str, str] | UnsetType = UNSET
+    metric_name: str | UnsetType = UNSET
+    estimate: bool | UnsetType = UNSET
 
     @property
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
@@ -107,6 +112,20 @@ class Drift(Struct, frozen=True):
 VIOLATIONS = "constraint_violations.json"
 
 
+def listed(violations: Sequence[Violation]) -> dict[str, Any]:
+    """The content of constraint_violations.json. A model's metric is named there, and is no feature.
+
+    >>> listed([Violation("f2", "LessThanThreshold", "why", metric_name="f2")])["violations"][0]
+    {'constraint_check_type': 'LessThanThreshold', 'description': 'why', 'metric_name': 'f2'}
+    """
+    return {"violations": [v if v.metric_name is UNSET else _without_feature(v) for v in violations]}
+
+
+def _without_feature(violation: Violation) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(violation)
+    return {key: value for key, value in found.items() if key != "feature_name"}
+
+
 class Finding(Struct, frozen=True):
     """What a monitor says of a window's state: violations, distances, and its own documents by file name."""
 
@@ -118,7 +137,7 @@ class Finding(Struct, frozen=True):
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
-            documents[VIOLATIONS] = {"violations": violations}
+            documents[VIOLATIONS] = listed(violations)
         return Finding(violations, self.drift, documents)
 
 
