@@ -1,7 +1,6 @@
 """What a model answered, record by record: the side of a join that waits for labels."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,6 @@ from schemas.layout import Layout
 from schemas.rows import Rows
 
 _FLOAT = pa.float64()
-
-ProblemType = Literal["Regression", "BinaryClassification", "MulticlassClassification"]
 
 
 class Attributes(Struct, frozen=True):

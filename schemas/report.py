@@ -51,6 +51,21 @@ class Counts(Struct, frozen=True):
         )
 
 
+class Coverage(Struct, frozen=True):
+    """How many of a window's predictions have a label: `matched` with theirs, `waiting` for it, and `expired`
+    without, because it came too late or not at all."""
+
+    matched: int = 0
+    waiting: int = 0
+    expired: int = 0
+
+    def merge(self, other: "Coverage") -> "Coverage":
+        """Coverage of two disjoint sets of predictions."""
+        return Coverage(
+            self.matched + other.matched, self.waiting + other.waiting, self.expired + other.expired
+        )
+
+
 class Violation(Struct, frozen=True):
     """A constraint that did not hold, in Model Monitor's keys and words; what follows those is left out where
     it is not known.
@@ -150,6 +165,7 @@ class Report(Struct, frozen=True):
     revision: int
     counts: Counts
     finding: Finding
+    labels: Coverage | None = None
 
     @property
     def status(self) -> Status:
@@ -159,7 +175,8 @@ class Report(Struct, frozen=True):
         return "Completed" if self.counts.rows else "NoData"
 
     def summary(self) -> dict[str, Any]:
-        """The content of report.json."""
+        """The content of report.json; `labels` where it is about a model's quality."""
+        labels = {} if self.labels is None else {"labels": msgspec.to_builtins(self.labels)}
         return {
             "status": self.status,
             "subject": msgspec.to_builtins(self.subject),
@@ -167,6 +184,7 @@ class Report(Struct, frozen=True):
             "window": {"start": format_time(self.window.start), "end": format_time(self.window.end)},
             "revision": self.revision,
             "counts": msgspec.to_builtins(self.counts),
+            **labels,
             "violations": msgspec.to_builtins(self.finding.violations),
             "drift": msgspec.to_builtins(self.finding.drift),
         }

@@ -145,7 +145,7 @@ class Join:
                 met[found.sought[fits]] = True
                 _mark(found.only(fits))
                 pairs.append(new)
-        time = np.full(len(ids), self._clock)
+        time = np.full(len(ids), self.clock)
         self._labels.add(ids, pa.table({"time": time, "label": text}), met)
         return [*self._joined(pairs), *self._written_again(corrections), *self._anew(again)]
 
@@ -239,7 +239,7 @@ class Join:
         for side in self._sides.values():
             self.counts.expired_predictions += side.alone(old)
             side.drop(old)
-        clock = self._clock
+        clock = self.clock
 
         def old_label(run: Run) -> Mask:
             age = clock - run.column("time")
@@ -282,7 +282,7 @@ class Join:
         return sum(side.alone() for side in self._sides.values()), self._labels.alone()
 
     @property
-    def _clock(self) -> int:
+    def clock(self) -> int:
         """The event time that has been reached by any subject; labels that come before all have no age."""
         return max(self._watermarks.values(), default=END_OF_TIME)
 
