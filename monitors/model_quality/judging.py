@@ -68,7 +68,7 @@ def violations(
     event_ids: Sequence[str] = (),
 ) -> Iterator[Violation]:
     """Metrics beyond their threshold by more than so many standard errors; where those are not known, beyond
-    it at all. At 0 a figure is compared as it is, as Model Monitor does. An undefined one violates nothing."""
+    it at all. At 0 a figure is compared as it is, as by Model Monitor. An undefined one violates nothing."""
     for name, threshold in constraints.thresholds.items():
         metric = metrics.get(name)
         if not isinstance(metric, Metric) or metric.value is None:
