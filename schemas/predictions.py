@@ -20,12 +20,15 @@ _FLOAT = pa.float64()
 class Attributes(Struct, frozen=True):
     """Where prediction and probability stand among the columns: a name, or the number of an output as text.
 
-    Without `inference` the prediction is 1 where the probability is above `threshold`, and else 0.
+    Without `inference` the prediction is `positive` where the probability is above `threshold`, and else
+    `negative`.
     """
 
     inference: str | None = None
     probability: str | None = None
     threshold: float = 0.5
+    positive: str = "1"
+    negative: str = "0"
 
 
 class Predictions(Struct, frozen=True):
@@ -78,7 +81,8 @@ def _of_rows(
     offsets = pa.array(np.append(first, len(rows)).astype(np.int32))
     probability = _doubles(_column(rows, attributes.probability, layout), len(rows))
     if attributes.inference is None:
-        answers = pc.greater(probability, attributes.threshold).cast(_FLOAT)
+        above = pc.greater(probability, attributes.threshold)
+        answers = pc.if_else(above, attributes.positive, attributes.negative)
     else:
         answers = _answers(_column(rows, attributes.inference, layout), len(rows))
     return Predictions(

@@ -42,7 +42,7 @@ class Firehose:
     ) -> None:
         self._trust = trust_options(kafka or KafkaSettings()) if settings.kafka else {}
         self._queue = Queue(output / STATE, settings.max_waiting_bytes)
-        self._watched: dict[str, int] = dict.fromkeys(settings.watch, 0)
+        self._watched: dict[str, int] = dict.fromkeys((*settings.watch, *settings.labels), 0)
         self.metrics = Metrics()
         try:
             self._runner = Runner(

@@ -146,6 +146,13 @@ class Log:
         rows = self._db.execute("SELECT name, value FROM state WHERE stage = ?", (stage,))
         return {name: bytes(value) for name, value in rows}
 
+    def state(self, stage: str, name: str) -> bytes | None:
+        """One value of what a stage has stored."""
+        row = self._db.execute(
+            "SELECT value FROM state WHERE stage = ? AND name = ?", (stage, name)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def get(self, name: str, default: Any) -> Any:
         """A fact about the log as a whole."""
         row = self._db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()

@@ -30,6 +30,7 @@ class QualitySetup(Struct, frozen=True):
     layout: Layout
     attributes: Attributes
     monitors: Sequence[QualityMonitor]
+    ground_truth_attribute: str | None = None
 
 
 class News(Struct, frozen=True):
@@ -63,10 +64,11 @@ class JoinStage:
         self._captures = Captures(stored["captured"], load) if load else None
         self._merging = Merging(self._captures) if self._captures else None
         self.join = Join(timing.size, timing.retention, max_bytes, read, stored["join"])
-        self.windows = QualityWindows(number, timing, self._monitors, stored["quality"])
+        self.windows = QualityWindows(number, timing, self.monitors, stored["quality"])
         self._since_cut = 0
 
-    def _monitors(self, subject: Subject) -> Sequence[QualityMonitor]:
+    def monitors(self, subject: Subject) -> Sequence[QualityMonitor]:
+        """What looks at a subject's rows with labels."""
         setup = self._setup(subject)
         return setup.monitors if setup else ()
 
