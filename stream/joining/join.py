@@ -34,7 +34,7 @@ class JoinCounts(Struct):
     `matched` records were joined with a label; `mismatched` ones had a label for another number of rows.
     `duplicates` are labels of an id that had one. Where such a label changed what was joined, a window was
     `corrected`; `stale` is how often it was too late for that. `expired` came to the end of their retention
-    alone, or had to make room. The others wait.
+    alone, or had to make room. `late` predictions came when their window was final. The others wait.
     """
 
     predictions: int = 0
@@ -46,6 +46,7 @@ class JoinCounts(Struct):
     mismatched: int = 0
     expired_predictions: int = 0
     expired_labels: int = 0
+    late: int = 0
 
 
 class Join:
@@ -242,8 +243,8 @@ class Join:
         clock = self.clock
 
         def old_label(run: Run) -> Mask:
-            age = clock - run.column("time")
-            return age >= np.where(run.met, 2 * self._retention, self._retention)
+            allowed = np.where(run.met, 2 * self._retention, self._retention)
+            return np.asarray(run.column("time") <= clock - allowed)
 
         self.counts.expired_labels += self._labels.alone(old_label)
         self._labels.drop(old_label)

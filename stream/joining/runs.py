@@ -38,7 +38,7 @@ class Run:
 
     def column(self, name: str) -> NDArray[np.int64]:
         """A column of whole numbers, shape (rows,)."""
-        return np.asarray(self.columns[name])
+        return np.asarray(self.columns[name].chunk(0))
 
     @property
     def tier(self) -> int:

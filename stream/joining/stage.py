@@ -79,7 +79,9 @@ class JoinStage:
             return None
         placed = self._timing.place(decoded, self.windows.watermark(subject))
         for some in predictions(decoded, setup.layout, setup.attributes):
-            self._predicted(some.only(~placed.final[some.record]), decoded.frame)
+            in_time = some.only(~placed.final[some.record])
+            self.join.counts.late += len(some) - len(in_time)
+            self._predicted(in_time, decoded.frame)
         self.join.advance(subject, placed.watermark)
         partials = self.windows.advance(subject, placed.watermark)
         return News(subject, partials, self._progress(subject))
@@ -152,7 +154,8 @@ class JoinStage:
         counts, (predictions_, labels) = self.join.counts, self.join.waiting
         return {
             "predictions": {
-                "records": counts.predictions,
+                "records": counts.predictions + counts.late,
+                "late": counts.late,
                 "matched": counts.predictions - predictions_ - counts.expired_predictions,
                 "waiting": predictions_,
                 "expired": counts.expired_predictions,

@@ -87,7 +87,7 @@ def test_predictions_without_a_label_expire_with_their_window(tmp_path):
     assert found[T0 + 9 * 24 * HOUR]["labels"] == {"matched": 1, "waiting": 0, "expired": 0}
     assert [name for name, _ in merged(out)] == ["late"]
     summary = json.loads((out / "summary.json").read_bytes())["quality"]
-    assert summary["predictions"] == {"records": 2, "matched": 1, "waiting": 0, "expired": 1}
+    assert summary["predictions"] == {"records": 2, "late": 0, "matched": 1, "waiting": 0, "expired": 1}
     assert summary["labels"] == {"records": 2, "duplicates": 0, "waiting": 1, "expired": 0}
 
 
