@@ -72,7 +72,7 @@ def test_each_match_is_found_once_however_late(restart_at):
 
 def test_what_is_kept_has_a_bound_and_what_is_lost_for_it_is_counted():
     times, parts = in_order(delay=3 * DAY)
-    limit = 1 << 20
+    limit = 3 << 19
     join = Join(HOUR, 7 * DAY, limit, ground_truth.values, {})
     gone = 0
     for when, side, rows in parts:
