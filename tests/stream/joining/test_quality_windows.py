@@ -1,4 +1,4 @@
-"""Windows of joined rows: when they are told of, what of them is counted, and that restarts change nothing."""
+"""Windows of joined rows: when they are told of, what of them is counted; restarts change nothing."""
 
 from __future__ import annotations
 
