@@ -93,6 +93,25 @@ def test_numbers_too_large_for_a_double_are_undefined():
     assert found["r2"].value is None
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e-84, 1e84, 1e154, 1e300])
+def test_no_size_of_number_stops_a_merge(size):
+    parts = [
+        REGRESSION.observe(Labelled(pa.array([0.0, a]), pa.array([b, size])))
+        for a, b in ((size, 0.0), (-size, size), (1.0, -size))
+    ]
+    for first, second in ((0, 1), (1, 0), (2, 1)):
+        state = parts[first].merge(parts[second]).merge(parts[0])
+        for figure in REGRESSION.metrics(state).values():
+            assert figure.value is None or np.isfinite(figure.value)
+        assert REGRESSION.load(state.dump()).scored == 6
+
+
+def test_labels_that_are_all_the_same_have_no_r2_however_they_are_rounded():
+    parts = [REGRESSION.observe(Labelled(pa.array([0.3] * n), pa.array([0.1] * n))) for n in (3, 7, 11)]
+    state = parts[0].merge(parts[1]).merge(parts[2])
+    assert REGRESSION.metrics(state)["r2"].reason == "all labels are the same"
+
+
 def test_a_million_off_the_origin_r2_still_holds():
     rng = np.random.default_rng(7)
     label = rng.normal(1e8, 1.0, 1_000)
@@ -145,3 +164,20 @@ def test_a_threshold_is_judged_from_enough_rows_on_and_with_its_margin():
 def test_arrays_of_unequal_length_are_a_mistake():
     with pytest.raises(ValueError, match="differ in length"):
         Labelled(pa.array(["1"]), pa.array(["1", "0"]))
+
+
+def test_a_violation_names_the_rows_that_were_most_wrong():
+    rules = QualityConstraints("Regression", {"mae": Threshold(0.1, "GreaterThanThreshold")})
+    monitor = ModelQuality(Model("Regression"), rules)
+    error = np.arange(20.0)
+    ids = pa.array([f"r{number}" for number in range(20)])
+    batch = Labelled(pa.array(error), pa.array(np.zeros(20)), None, ids)
+    (violation,) = monitor.finish(monitor.observe(batch)).violations
+    assert violation.sample_event_ids == ["r19", "r18", "r17", "r16", "r15"]
+
+    rules = QualityConstraints("BinaryClassification", {"accuracy": Threshold(1.0, "LessThanThreshold")})
+    monitor = ModelQuality(Model("BinaryClassification"), rules)
+    label, chance = pa.array(["1", "0"] * 10), pa.array([0.9, 0.3] * 10)
+    batch = Labelled(pa.array(["0"] * 20), label, chance, ids)
+    (violation,) = monitor.finish(monitor.observe(batch)).violations
+    assert violation.sample_event_ids == ["r0", "r10", "r12", "r14", "r16"]  # of equals the smaller, as text

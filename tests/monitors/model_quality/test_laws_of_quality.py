@@ -23,13 +23,17 @@ from schemas.rows import Rows
 LABELS = ["1", "1.0", "True", "0", "0.0", "cat", "dog", "bird", "", "nan", "-3", "2.5", None]
 labels = st.sampled_from(LABELS)
 chances = st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.5, float("nan"), None]) | st.floats(0, 1)
-data = st.lists(st.tuples(labels, labels, chances), max_size=40)
+ids = st.text("ab", max_size=2) | st.none()
+data = st.lists(st.tuples(labels, labels, chances, ids), max_size=40)
 
 
 def batch(rows: list[tuple[Any, ...]]) -> Labelled:
-    prediction, label, probability = zip(*rows, strict=True) if rows else ((), (), ())
+    prediction, label, probability, event_id = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Labelled(
-        pa.array(prediction, pa.string()), pa.array(label, pa.string()), pa.array(probability, pa.float64())
+        pa.array(prediction, pa.string()),
+        pa.array(label, pa.string()),
+        pa.array(probability, pa.float64()),
+        pa.array(event_id, pa.string()),
     )
 
 
@@ -70,8 +74,10 @@ def test_any_split_in_any_order_says_the_same(monitor, made, parts):
     whole, pieces = parts
     states, empty = [monitor.observe(made(piece)) for piece in pieces], monitor.observe(made([]))
     expected = said(monitor, monitor.observe(made(whole)))
+    kept = getattr(monitor.observe(made(whole)), "wrong", None)
     for joined in (merged(states, empty), as_tree(states, empty)):
         assert msgspec.to_builtins(monitor.finish(joined).documents) == expected
+        assert near(getattr(joined, "wrong", None)) == kept
 
 
 @of_every_monitor
