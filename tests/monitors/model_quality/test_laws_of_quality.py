@@ -118,3 +118,27 @@ def test_an_empty_window_says_why():
             figure.value is None for name, figure in figures.items() if name in ("mae", "accuracy", "r2")
         )
     assert len(NO_LABELS) == 0
+
+
+@given(seed=st.integers(0, 10_000), limit=st.sampled_from([30, 100, 250]))
+def test_probabilities_are_in_bins_as_fine_as_there_is_room_for_in_any_order(seed, limit):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scores, "LIMIT", limit)
+        check_bins(seed, limit)
+
+
+def check_bins(seed: int, limit: int) -> None:
+    rng = np.random.default_rng(seed)
+    probability = rng.beta(*rng.uniform(1.0, 500.0, 2), 300)
+    member = rng.random(300) < 0.5
+    places = np.split(rng.permutation(300), np.sort(rng.integers(0, 300, 5)))
+    parts = [scores.Scores.of(probability[at], member[at]) for at in places]
+    whole = scores.Scores.of(probability, member)
+    assert merged(parts, scores.Scores()) == as_tree(parts[::-1], scores.Scores()) == whole
+    assert not whole.exact
+    assert len(whole) <= limit or whole.bits == 6
+    finer = scores.Scores.of(probability, member).bits + 1
+    scores.LIMIT = 1_000
+    assert finer > 16 or len(scores.Scores.of(probability, member).binned(finer)) > limit
+    assert np.all(np.diff(whole.values) > 0)
+    assert (whole.group.sum(), whole.rest.sum()) == (member.sum(), (~member).sum())
