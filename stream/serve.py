@@ -18,6 +18,7 @@ from sinks import page
 from stream import directory, source
 from stream.embedded import Embedded, Outputs
 from stream.firehose_service import Firehose
+from stream.joining.exposition import prometheus
 from stream.log import Log, Position
 from stream.placing import BEFORE_ALL
 from stream.retry import persist
@@ -196,11 +197,14 @@ class Service:
 
     def _checkpoint_if_due(self) -> None:
         if time.monotonic() - self._checkpointed >= self._settings.checkpoint.interval.total_seconds():
-            self._checkpoint()
+            self.checkpoint()
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Store everything that was taken in."""
         self.host.checkpoint()
         self._checkpointed = time.monotonic()
+        if self.firehose:
+            self.firehose.more = prometheus(self.host.summary().get("quality", {}))
         if time.monotonic() - self._paged >= _PAGE_EVERY:
             self._write_page()
 
@@ -218,7 +222,7 @@ class Service:
     def close(self) -> None:
         """Store everything and let go of the log."""
         self.host.pump()
-        self._checkpoint()
+        self.checkpoint()
         self._write_page()
         self._log.close()
         if self.firehose:

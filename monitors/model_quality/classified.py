@@ -12,9 +12,10 @@ from monitors.model_quality.certainty import Certainty
 from monitors.model_quality.confusion import Confusion
 from monitors.model_quality.labels import MISSING, codes, numbers
 from monitors.model_quality.scores import Scores
+from monitors.model_quality.wrong import Wrong
 from schemas.labelled import Labelled
 
-_ABOUT, _CONFUSION, _SCORES, _CERTAINTY = "about", "confusion", "scores", "certainty"
+_ABOUT, _CONFUSION, _SCORES, _CERTAINTY, _WRONG = "about", "confusion", "scores", "certainty", "wrong"
 
 
 class ClassifiedState(Struct, frozen=True):
@@ -22,31 +23,36 @@ class ClassifiedState(Struct, frozen=True):
 
     A row without a prediction or a label is counted in `rows`, and not scored. `scores` and `certainty` are
     over scored rows with a probability in [0, 1]: binary, of the positive class, and whether the label is
-    that; multiclass, of the predicted class, and whether the label is that.
+    that; multiclass, of the predicted class, and whether the label is that. `wrong` are those with another
+    class for a label, the worst by how far the probability is off, or 1 where there is none.
     """
 
     rows: int = 0
     confusion: Confusion = Confusion()
     scores: Scores = Scores()
     certainty: Certainty = Certainty()
+    wrong: Wrong = Wrong()
 
     @classmethod
     def of(cls, batch: Labelled, positive: str | None) -> "ClassifiedState":
         """Score a batch; without a `positive` class the problem is multiclass."""
         labels, predictions, names = _classes(batch)
         scored = (labels != MISSING) & (predictions != MISSING)
-        if not scored.all():
-            labels, predictions = labels[scored], predictions[scored]
-        confusion = Confusion.of(labels, predictions, names)
-        if batch.probability is None:
-            return cls(len(batch), confusion)
-        place = names.index(positive) if positive in names else MISSING
+        place = names.index(positive) if positive in names else MISSING - 1  # that of no row
         true = labels == (predictions if positive is None else place)
-        probability = numbers(batch.probability)[scored]
-        usable = is_probability(probability)
-        if not usable.all():
-            probability, true = probability[usable], true[usable]
-        return cls(len(batch), confusion, Scores.of(probability, true), Certainty.of(probability, true))
+        right = labels == predictions
+        probability = np.full(len(batch), np.nan)
+        if batch.probability is not None:
+            probability = probabilities(batch.probability)
+        told = scored & ~np.isnan(probability)
+        missed = np.where(told, np.abs(true - probability), 1.0)
+        return cls(
+            len(batch),
+            Confusion.of(labels[scored], predictions[scored], names),
+            Scores.of(probability[told], true[told]),
+            Certainty.of(probability[told], true[told]),
+            Wrong.of(batch.event_id, np.where(scored & ~right, missed, 0.0)),
+        )
 
     @property
     def scored(self) -> int:
@@ -60,6 +66,7 @@ class ClassifiedState(Struct, frozen=True):
             self.confusion.merge(other.confusion),
             self.scores.merge(other.scores),
             self.certainty.merge(other.certainty),
+            self.wrong.merge(other.wrong),
         )
 
     def dump(self) -> Mapping[str, bytes]:
@@ -69,6 +76,7 @@ class ClassifiedState(Struct, frozen=True):
             _CONFUSION: msgspec.msgpack.encode(self.confusion),
             _SCORES: self.scores.dump(),
             _CERTAINTY: msgspec.msgpack.encode(self.certainty),
+            _WRONG: msgspec.msgpack.encode(self.wrong),
         }
 
     @classmethod
@@ -79,12 +87,8 @@ class ClassifiedState(Struct, frozen=True):
             msgspec.msgpack.decode(parts[_CONFUSION], type=Confusion),
             Scores.load(parts[_SCORES]),
             msgspec.msgpack.decode(parts[_CERTAINTY], type=Certainty),
+            msgspec.msgpack.decode(parts[_WRONG], type=Wrong),
         )
-
-
-def is_probability(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which values are in [0, 1]; NaN is not."""
-    return (values >= 0.0) & (values <= 1.0)
 
 
 def _classes(batch: Labelled) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
@@ -99,4 +103,4 @@ def _classes(batch: Labelled) -> tuple[NDArray[np.int64], NDArray[np.int64], lis
 def probabilities(column: pa.Array) -> NDArray[np.float64]:
     """A column as probabilities, shape (rows,); NaN where it holds none."""
     values = numbers(column)
-    return np.where(is_probability(values), values, np.nan)
+    return np.where((values >= 0.0) & (values <= 1.0), values, np.nan)

@@ -7,7 +7,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from monitors.model_quality.labels import in_order
-from monitors.model_quality.sampling import metric, undefined
+from monitors.model_quality.sampling import NOTHING, metric, undefined
 from schemas.quality import Metric
 
 MAX_CLASSES = 256  # more are no classes: a model with numbers or ids for labels
@@ -104,7 +104,7 @@ def f_weight(beta: float) -> float:
 def accuracy(matrix: Matrix) -> Metric:
     """Share of rows in which prediction and label agree, in [0, 1]; undefined without rows."""
     n = matrix.sum()
-    if not n:
+    if n < NOTHING:
         return undefined("no row has a prediction and a label")
     share = np.trace(matrix) / n
     return metric(float(share), float(share * (1.0 - share) / n), int(n))
@@ -115,7 +115,7 @@ def score(matrix: Matrix, place: int, weight: float, reason: str) -> Metric:
     where nothing is there to divide by."""
     actual, predicted = matrix.sum(axis=1)[place], matrix.sum(axis=0)[place]
     divisor = weight * predicted + (1.0 - weight) * actual
-    if not divisor:
+    if divisor < NOTHING:
         return undefined(reason)
     value = matrix[place, place] / divisor
     influence = np.zeros_like(matrix)

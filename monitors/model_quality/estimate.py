@@ -44,7 +44,7 @@ class EstimateState(Struct, frozen=True):
         return EstimateState(self.rows + other.rows, self.scores.merge(other.scores))
 
     def dump(self) -> Mapping[str, bytes]:
-        """Two parts of at most 240 kB."""
+        """Two parts of at most 197 kB."""
         return {_ABOUT: msgspec.msgpack.encode(self.rows), _SCORES: self.scores.dump()}
 
     @classmethod

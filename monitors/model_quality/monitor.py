@@ -68,7 +68,12 @@ class ModelQuality:
         found = []
         if self._constraints and state.scored >= max(self._judging.minimum_sample_size, 1):
             errors = self._judging.standard_errors
-            found = [*judging.violations(metrics, self._constraints, state.scored, standard_errors=errors)]
+            ids = state.wrong.ids()
+            found = [
+                *judging.violations(
+                    metrics, self._constraints, state.scored, standard_errors=errors, event_ids=ids
+                )
+            ]
         documents = {
             "statistics.json": self.statistics(state, metrics),
             "constraints.json": judging.suggest(self._problem, metrics).document(),

@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
-from monitors.model_quality.sampling import metric, undefined
+from monitors.model_quality.sampling import NOTHING, metric, undefined
 from monitors.model_quality.scores import Floats, Scores
 from schemas.quality import Metric
 
@@ -41,7 +41,7 @@ def auc(ranked: Ranked) -> Metric:
     The standard deviation is by placements (DeLong, DeLong & Clarke-Pearson 1988).
     """
     positives, others = ranked.totals
-    if not positives or not others:
+    if min(ranked.totals) < NOTHING:
         return undefined(_MISSING)
     below = others - np.cumsum(ranked.other) + ranked.other / 2  # others that a positive row here is above
     above = np.cumsum(ranked.positive) - ranked.positive / 2  # positives that another row here is below
@@ -55,7 +55,7 @@ def auc_error(ranked: Ranked) -> float | None:
     """By how much `auc` can differ from that of the probabilities as they came, at most: half the share of
     pairs, a positive row and another, that fell into the same bin. 0 where nothing was put into bins."""
     positives, others = ranked.totals
-    if not positives or not others:
+    if min(ranked.totals) < NOTHING:
         return None
     if ranked.exact:
         return 0.0
@@ -66,7 +66,7 @@ def receiver_operating_characteristic(ranked: Ranked) -> dict[str, list[float]] 
     """Rates at each threshold, highest first, from (0, 0) to (1, 1). The last point stands there twice, as in
     Model Monitor's files."""
     positives, others = ranked.totals
-    if not positives or not others:
+    if min(ranked.totals) < NOTHING:
         return None
     at = _points(ranked)
     return {
@@ -79,7 +79,7 @@ def precision_recall(ranked: Ranked) -> dict[str, list[float]] | None:
     """Precision and recall at each threshold, highest first; the curve starts at recall 0 with the precision
     of the highest."""
     positives, _ = ranked.totals
-    if not positives:
+    if positives < NOTHING:
         return None
     at = _points(ranked)
     hits, misses = np.cumsum(ranked.positive)[at], np.cumsum(ranked.other)[at]
@@ -106,7 +106,7 @@ def lift(ranked: Ranked, share: float = 0.1) -> Metric:
     """How many times more positive rows are among the `share` of rows with the highest probability than among
     all. In [0, 1 / share]; 1 is chance. Of rows with equal probabilities a part is taken as it comes."""
     positives, _ = ranked.totals
-    if not positives:
+    if positives < NOTHING:
         return undefined("no positive row has a probability")
     rows = np.concatenate(([0.0], np.cumsum(ranked.positive + ranked.other)))
     hits = np.concatenate(([0.0], np.cumsum(ranked.positive)))

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from monitors.model_quality.labels import numbers
 from monitors.model_quality.sampling import metric, undefined
+from monitors.model_quality.wrong import Wrong
 from monitors.moments import Moments
 from schemas.labelled import Labelled
 from schemas.quality import Metric
 
 _PART = "regression"
+_ROUNDING = 1e-14  # labels that differ by less, as a share of their mean, are the same
 _NONE = (0.0, 0.0, 0.0, 0.0, 0.0)
 _NO_CROSS = (0.0, 0.0, 0.0)
 
@@ -59,19 +61,24 @@ class Truth(Struct, frozen=True):
 
 def _moved(sums: tuple[float, ...], off: float) -> tuple[float, ...]:
     """Power sums about a point that lies `off` below the one that these are about."""
-    return tuple(sum(comb(k, j) * off ** (k - j) * sums[j] for j in range(k + 1)) for k in range(len(sums)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        powers = np.cumprod([1.0, *[off] * (len(sums) - 1)])
+        moved = [sum(comb(k, j) * powers[k - j] * sums[j] for j in range(k + 1)) for k in range(len(sums))]
+    return tuple(map(float, moved))
 
 
 class RegressionState(Struct, frozen=True):
     """Errors of `rows` rows, prediction - label; `RegressionState()` is the identity of merge.
 
-    A row without a number on either side is counted in `rows`, and not scored.
+    A row without a number on either side is counted in `rows`, and not scored. `wrong` are those with the
+    largest errors.
     """
 
     rows: int = 0
     absolute: Moments = Moments()
     squared: Moments = Moments()
     truth: Truth = Truth()
+    wrong: Wrong = Wrong()
 
     @classmethod
     def of(cls, batch: Labelled) -> "RegressionState":
@@ -80,9 +87,11 @@ class RegressionState(Struct, frozen=True):
         with np.errstate(over="ignore", invalid="ignore"):
             errors = predictions - labels
             finite = np.isfinite(errors)
+            wrong = Wrong.of(batch.event_id, np.where(finite, np.abs(errors), 0.0))
             labels, errors = labels[finite], errors[finite]
             squares = errors * errors
-            return cls(len(batch), Moments.of(np.abs(errors)), Moments.of(squares), Truth.of(labels, squares))
+            truth = Truth.of(labels, squares)
+            return cls(len(batch), Moments.of(np.abs(errors)), Moments.of(squares), truth, wrong)
 
     @property
     def scored(self) -> int:
@@ -96,6 +105,7 @@ class RegressionState(Struct, frozen=True):
             self.absolute.merge(other.absolute),
             self.squared.merge(other.squared),
             self.truth.merge(other.truth),
+            self.wrong.merge(other.wrong),
         )
 
     def dump(self) -> Mapping[str, bytes]:
@@ -124,10 +134,11 @@ def metrics(state: RegressionState) -> dict[str, Metric]:
         return dict.fromkeys(("mae", "mse", "rmse", "r2"), undefined("no row has a prediction and a label"))
     mae, mse = (moments.total / n for moments in (state.absolute, state.squared))
     spread = state.squared.m2 / n**2  # sum of squared influences on mse
+    of_root = spread / mse / 4 if mse else 0.0
     return {
         "mae": metric(mae, state.absolute.m2 / n**2, n),
         "mse": metric(mse, spread, n),
-        "rmse": metric(sqrt(mse), spread / (4 * mse) if mse else 0.0, n),
+        "rmse": metric(sqrt(mse), of_root, n),
         "r2": _r2(state, mse),
     }
 
@@ -135,11 +146,12 @@ def metrics(state: RegressionState) -> dict[str, Metric]:
 def _r2(state: RegressionState, mse: float) -> Metric:
     """r2 with the influence -(error**2 - mse) / variance + mse * ((y - mean)**2 - variance) / variance**2."""
     n, truth = state.scored, state.truth
-    variance = truth.sums[2] / n
-    if not variance > 0.0:
+    variance = np.float64(truth.sums[2] / n)
+    if np.sqrt(variance) <= _ROUNDING * abs(truth.center):
         return undefined("all labels are the same")
-    ratio = mse / variance
-    of_truth = truth.sums[4] - n * variance**2
-    both = truth.cross[2] - n * mse * variance
-    squares = (state.squared.m2 - 2 * ratio * both + ratio**2 * of_truth) / (n * variance) ** 2
-    return metric(1.0 - ratio, squares, n)
+    with np.errstate(all="ignore"):
+        ratio = mse / variance
+        of_truth = truth.sums[4] - n * variance**2
+        both = truth.cross[2] - n * mse * variance
+        squares = (state.squared.m2 - 2 * ratio * both + ratio**2 * of_truth) / (n * variance) ** 2
+    return metric(float(1.0 - ratio), float(squares), n)

@@ -14,6 +14,7 @@ from math import isfinite, sqrt
 from schemas.quality import Metric
 
 LEAST = 200  # rows from which on Model Monitor gives a standard deviation
+NOTHING = 1e-9  # rows: an expected count that is smaller is that of none
 _SHARE = 0.8
 _FACTOR = (1.0 - _SHARE) / _SHARE
 ERRORS = sqrt(1.0 / _FACTOR)  # standard errors are this many times the standard deviation

@@ -5,10 +5,11 @@ from struct import Struct as Format
 import numpy as np
 from numpy.typing import NDArray
 
-LIMIT = 4096  # different probabilities that are kept as they are
-_BITS = 8  # of a bin's place within its octave
-_SMALLEST = 2.0**-20  # probabilities closer to 0 or 1 are 0 or 1
-_HEAD = Format("<?I")
+LIMIT = 8192  # different probabilities that are kept apart
+EXACT = 53  # bits of a probability as it came
+_FINEST, _COARSEST = 16, 6  # bits of a bin's place within its octave; at 6 there are 2,562 bins in all
+_SMALLEST = 2.0**-20  # in bins, probabilities closer to 0 or 1 are 0 or 1
+_HEAD = Format("<BI")
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -17,26 +18,35 @@ Floats = NDArray[np.float64]
 class Scores:
     """Probabilities, ascending, and how many rows of the group and of the `rest` had each.
 
-    Exact up to 4,096 different probabilities. Beyond, each is moved to the middle of one of at most 10,242
-    bins, whose width is 2**-8 of the distance to 0 or 1 (whichever is nearer): bins are fine where scores of
-    rare events are. Nothing depends on the order of rows or merges. `Scores()` is the identity of merge. At
-    most 240 kB.
+    Exact up to 8,192 different probabilities. Beyond, each is moved to the middle of a bin, whose width is
+    2**-bits of the distance to 0 or 1 (whichever is nearer), with as many `bits` as leave at most 8,192 bins
+    with something in them: 16 at first, 6 at least. So bins are fine where the scores are. Bins of fewer bits
+    are unions of those of more; so nothing depends on the order of rows or merges. At most 197 kB.
+    `Scores()` is the identity of merge.
 
     >>> few = Scores.of(np.array([0.9, 0.2]), np.array([True, False]))
     >>> few.merge(Scores.of(np.array([0.9]), np.array([False]))).rest.tolist()
     [1, 1]
     """
 
-    __slots__ = ("exact", "group", "rest", "values")
+    __slots__ = ("bits", "group", "rest", "values")
 
     def __init__(
-        self, values: Floats | None = None, group: Counts | None = None, rest: Counts | None = None,
-        exact: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        values: Floats | None = None,
+        group: Counts | None = None,
+        rest: Counts | None = None,
+        bits: int = EXACT,
+    ) -> None:
         self.values = np.empty(0) if values is None else values
         self.group = np.empty(0, np.int64) if group is None else group
         self.rest = np.empty(0, np.int64) if rest is None else rest
-        self.exact = exact
+        self.bits = bits
+
+    @property
+    def exact(self) -> bool:
+        """Whether all probabilities are as they came."""
+        return self.bits == EXACT
 
     @classmethod
     def of(cls, probability: Floats, member: NDArray[np.bool_]) -> "Scores":
@@ -45,24 +55,30 @@ class Scores:
             return cls()
         order = np.argsort(probability)
         group = member[order].astype(np.int64)
-        return _limited(*_collapsed(probability[order] + 0.0, group, 1 - group), exact=True)
+        return Scores(*_collapsed(probability[order] + 0.0, group, 1 - group))._limited()
 
     def merge(self, other: "Scores") -> "Scores":
         """Combine two disjoint samples; neither is changed."""
         if not len(self) or not len(other):
             return self if len(self) else other
-        exact = self.exact and other.exact
-        a, b = (self, other) if exact else (self.binned(), other.binned())
+        bits = min(self.bits, other.bits)
+        a, b = self.binned(bits), other.binned(bits)
         values = np.concatenate((a.values, b.values))
         order = np.argsort(values, kind="stable")  # two runs: one pass
         group, rest = np.concatenate((a.group, b.group)), np.concatenate((a.rest, b.rest))
-        return _limited(*_collapsed(values[order], group[order], rest[order]), exact=exact)
+        return Scores(*_collapsed(values[order], group[order], rest[order]), bits)._limited()
 
-    def binned(self) -> "Scores":
-        """The same in bins."""
-        if not self.exact:
+    def binned(self, bits: int) -> "Scores":
+        """The same in bins of so many bits, where it is not in bins as coarse already."""
+        if bits >= self.bits:
             return self
-        return Scores(*_collapsed(_middle(self.values), self.group, self.rest), exact=False)
+        return Scores(*_collapsed(_middle(self.values, bits), self.group, self.rest), bits)
+
+    def _limited(self) -> "Scores":
+        found = self
+        while len(found) > LIMIT and found.bits > _COARSEST:
+            found = found.binned(min(found.bits - 1, _FINEST))
+        return found
 
     def __len__(self) -> int:
         return len(self.values)
@@ -75,21 +91,16 @@ class Scores:
     def dump(self) -> bytes:
         """As bytes that `load` reads, little-endian."""
         parts = (self.values.astype("<f8"), self.group.astype("<i8"), self.rest.astype("<i8"))
-        return _HEAD.pack(self.exact, len(self)) + b"".join(part.tobytes() for part in parts)
+        return _HEAD.pack(self.bits, len(self)) + b"".join(part.tobytes() for part in parts)
 
     @classmethod
     def load(cls, raw: bytes) -> "Scores":
         """Restore what `dump` wrote."""
-        exact, n = _HEAD.unpack_from(raw)
+        bits, n = _HEAD.unpack_from(raw)
         at = _HEAD.size
         values = np.frombuffer(raw, "<f8", n, at).astype(np.float64)
         group, rest = (np.frombuffer(raw, "<i8", n, at + 8 * n * (i + 1)).astype(np.int64) for i in range(2))
-        return cls(values, group, rest, exact)
-
-
-def _limited(values: Floats, group: Counts, rest: Counts, exact: bool) -> Scores:
-    found = Scores(values, group, rest, exact)
-    return found.binned() if len(values) > LIMIT else found
+        return cls(values, group, rest, bits)
 
 
 def _collapsed(values: Floats, group: Counts, rest: Counts) -> tuple[Floats, Counts, Counts]:
@@ -103,11 +114,11 @@ def _collapsed(values: Floats, group: Counts, rest: Counts) -> tuple[Floats, Cou
     return values[starts], np.add.reduceat(group, starts), np.add.reduceat(rest, starts)
 
 
-def _middle(values: Floats) -> Floats:
-    """The middles of the bins of `values`; a middle is its own."""
+def _middle(values: Floats, bits: int) -> Floats:
+    """The middles of the bins of `values`, ascending as they do."""
     near = np.minimum(np.minimum(values, 1.0 - values), np.nextafter(0.5, 0.0))
     mantissa, exponent = np.frexp(near)
-    steps = 2.0 ** (_BITS + 1)
+    steps = 2.0 ** (bits + 1)
     middle = np.ldexp((np.floor(mantissa * steps) + 0.5) / steps, exponent)
     middle = np.where(near < _SMALLEST, 0.0, middle)
     return np.where(values < 0.5, middle, 1.0 - middle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import boto3
 import pytest
@@ -59,7 +60,7 @@ def test_labels_may_be_put_into_a_stream(tmp_path):
     made = requests(40, hours=1)
     came = labels(made, 0.1)
     write(captures, {"a.jsonl": [captured(r) for r in [*made, (T0 + 6 * HOUR, "end", [0.5])]]})
-    door = {"port": 0, "labels": ["labels"]}
+    door = {"port": 0, "labels": ["labels"], "metrics_port": 0}
     work = service(out, captures, truth, labels={}, firehose=door)
     assert work.firehose is not None
     work.firehose.start()
@@ -68,10 +69,13 @@ def test_labels_may_be_put_into_a_stream(tmp_path):
         deadline = time.monotonic() + 20
         while not any(matched(out).values()) and time.monotonic() < deadline:
             work.step()
-            work.host.checkpoint()
+            work.checkpoint()
+        with urlopen(f"http://127.0.0.1:{work.firehose.metrics_port}/metrics") as answer:
+            metrics = answer.read().decode().splitlines()
     finally:
         work.firehose.stop()
     work.close()
+    assert f"streamgauge_labels_records_total {len(came)}" in metrics
     assert matched(out)[T0] == expected(made, came)[T0][1]
 
 
