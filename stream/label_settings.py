@@ -33,7 +33,7 @@ class QualitySettings(Section):
     problem_type: ProblemType | None = None
     inference_attribute: Name | None = Field(None, description="prediction")
     probability_attribute: Name | None = Field(None, description="probability")
-    probability_threshold: float = Field(
+    probability_threshold_attribute: float = Field(
         0.5, ge=0, le=1, description="the positive class is predicted above it, without inference_attribute"
     )
     ground_truth_attribute: Name | None = Field(

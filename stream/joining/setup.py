@@ -37,7 +37,7 @@ def quality_setup(
         raise ConfigError("quality.inference_attribute: needed to tell what the model has predicted")
     setup = QualitySetup(
         layout,
-        _attributes(model, settings.probability_threshold),
+        _attributes(model, settings.probability_threshold_attribute),
         (ModelQuality(model, found.constraints),),
         model.ground_truth_attribute,
     )
