@@ -74,8 +74,9 @@ class Violation(Struct, frozen=True):
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
     `segment` says for which rows it holds, where it was not all.
 
-    Of a model's quality it has a `metric_name`, which is its feature name too; an `estimate` was made before
-    labels came.
+    `facet`, `facet_value` and `metric_name` are keys of Clarify's violations of bias, which have no
+    feature_name. Of a model's quality there is a `metric_name`, which is its feature name too; an `estimate`
+    was made before labels came.
     """
 
     feature_name: str
@@ -87,6 +88,8 @@ class Violation(Struct, frozen=True):
     first_seen: str | UnsetType = UNSET
     sample_event_ids: Sequence[str] | UnsetType = UNSET
     segment: Mapping[str, str] | UnsetType = UNSET
+    facet: str | UnsetType = UNSET
+    facet_value: str | UnsetType = UNSET
     metric_name: str | UnsetType = UNSET
     estimate: bool | UnsetType = UNSET
 
@@ -94,6 +97,9 @@ class Violation(Struct, frozen=True):
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         """The same in two windows where the same thing is wrong."""
         segment = () if self.segment is UNSET else tuple(sorted(self.segment.items()))
+        if self.facet is not UNSET:  # the text of an interval holds the largest number of the window
+            value = str(self.facet_value).partition(", ")[0]
+            segment = (*segment, ("facet_value", value), ("metric_name", str(self.metric_name)))
         return self.feature_name, self.constraint_check_type, segment
 
 
@@ -127,12 +133,15 @@ class Drift(Struct, frozen=True):
 VIOLATIONS = "constraint_violations.json"
 
 
-def listed(violations: Sequence[Violation]) -> dict[str, Any]:
-    """The content of constraint_violations.json. A model's metric is named there, and is no feature.
+def violations_document(violations: Sequence[Violation]) -> dict[str, Any]:
+    """The content of constraint_violations.json; Clarify's has a version, Model Monitor's has none. A model's
+    metric is named there, and is no feature.
 
-    >>> listed([Violation("f2", "LessThanThreshold", "why", metric_name="f2")])["violations"][0]
+    >>> violations_document([Violation("f2", "LessThanThreshold", "why", metric_name="f2")])["violations"][0]
     {'constraint_check_type': 'LessThanThreshold', 'description': 'why', 'metric_name': 'f2'}
     """
+    if any(violation.facet is not UNSET for violation in violations):
+        return {"version": "1.0", "violations": violations}
     return {"violations": [v if v.metric_name is UNSET else _without_feature(v) for v in violations]}
 
 
@@ -152,7 +161,7 @@ class Finding(Struct, frozen=True):
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
-            documents[VIOLATIONS] = listed(violations)
+            documents[VIOLATIONS] = {**documents[VIOLATIONS], **violations_document(violations)}
         return Finding(violations, self.drift, documents)
 
 

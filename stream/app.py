@@ -17,6 +17,7 @@ from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import topic_identity
 from stream.distributed.worker import Stages
+from stream.ingest.metrics import Metrics
 from stream.kafka_client import admin_client, broker_credentials
 from stream.kafka_settings import KafkaSettings
 from stream.page_server import PageServer
@@ -37,12 +38,13 @@ class Gauge(faust.App):
 
     stages: Stages
     kafka: KafkaSettings
+    deliveries: Metrics
     server: PageServer | None = None
 
     async def on_start(self) -> None:
         """Say how the worker is doing."""
         await super().on_start()
-        shown = pages(self.stages.health, self.stages.registry)
+        shown = pages(self.stages.health, self.stages.registry, self.deliveries)
         self.server = PageServer(self.kafka.host, self.kafka.port, shown)
         log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
 
@@ -92,9 +94,10 @@ def make_app(settings: Settings) -> Gauge:
         worker_redirect_stdouts=False,
     )
     app.kafka = kafka
+    app.deliveries = Metrics()
     app.stages = Stages(app, settings, topic)
     if settings.firehose is not None:
-        add_delivery(app, settings)
+        add_delivery(app, settings, app.deliveries)
     app.timer(_TICK)(app.stages.tick)
     app.timer(_LOOK)(app.stages.look)
 

@@ -28,8 +28,9 @@ def fingerprint(settings: Settings) -> str:
 def _places(settings: Settings) -> set[Path]:
     """Baseline directories and scripts."""
     places = {settings.baseline, settings.quality.baseline, settings.preprocessor, *settings.monitors}
+    places |= {settings.bias}
     for own in settings.endpoints.values():
-        places |= {own.baseline, own.preprocessor, *(own.monitors or ())}
+        places |= {own.baseline, own.preprocessor, *(own.monitors or ()), own.bias}
         places |= {own.quality.baseline} if own.quality else set()
     return {place for place in places if place is not None}
 
@@ -38,7 +39,7 @@ def _files(place: Path) -> list[Path]:
     if not place.is_dir():
         return [place]
     more = sorted([*place.glob("segments/**/*.json"), *place.glob("model_quality/*.json")])
-    own = ("constraints.json", "statistics.json", "model_quality.json")
+    own = ("constraints.json", "statistics.json", "analysis.json", "model_quality.json")
     return [*(place / name for name in own), *more]
 
 

@@ -1,9 +1,11 @@
 """The embedded host: one process that runs all stages, with its log and checkpoints in one SQLite file."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 from msgspec import Struct
 
 from schemas import frame as frames
@@ -91,9 +93,9 @@ class Embedded:
             read = ((offset, read_message(message, Subject(), 0)) for offset, message in messages)
             for batch in batches(read):
                 self._observe(batch)
-            self._at = messages[-1][0]
-            if self._due():
-                self.checkpoint()
+                self._at = batch.offsets[-1]
+                if self._due():
+                    self.checkpoint()
 
     def _due(self) -> bool:
         """Whether to store now. A range that may be half delivered must end where it was meant to end."""
@@ -138,11 +140,15 @@ class Embedded:
     def _joined(self, quality: Quality, place: tuple[int, int]) -> dict[str, Changes]:
         """Write what was joined since the last checkpoint, and the reports that it changes."""
         merged, changed = quality.cut()
-        lines = [(part.subject, part.time, part.lines) for part in merged]
-        self._persist(lambda: merged_records.write(self._outputs.merged, lines, *place, self._log.identity))
+        for part in merged:
+            body = part.body()
+            self._persist(partial(self._put_merged, part.subject, part.hour, body, place))
         for report in changed:
             self._publish(report)
         return quality.checkpoint()
+
+    def _put_merged(self, subject: Subject, hour: int, body: pa.Buffer, place: tuple[int, int]) -> None:
+        merged_records.write(self._outputs.merged, subject, hour, body, *place, self._log.identity)
 
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""

@@ -90,6 +90,7 @@ class EndpointSettings(_Section):
     segments: tuple[SegmentSettings, ...] | None = Field(None, description="columns to watch by value")
     max_segments: int | None = Field(None, ge=1, le=1_000)
     quality: QualitySettings | None = None
+    bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
 
 
 class SourceSettings(_Section):
@@ -117,8 +118,8 @@ class CheckpointSettings(_Section):
     """When state is stored and rows are delivered, whichever comes first."""
 
     rows: int = Field(50_000, ge=1, description="rows between checkpoints")
-    nbytes: int = Field(
-        64 << 20, alias="bytes", ge=1 << 20, description="bytes of rows and dead letters between checkpoints"
+    max_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="bytes of rows and dead letters between checkpoints"
     )
     interval: Duration = Field(
         timedelta(seconds=30), description="time between checkpoints, in serve and worker"
@@ -233,6 +234,7 @@ class Settings(_Section):
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
     labels: LabelSettings = LabelSettings()
     quality: QualitySettings = QualitySettings()
+    bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve and ingest")
     kafka: KafkaSettings = KafkaSettings()
@@ -292,7 +294,7 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
         tables += endpoints.values()
     for table in tables:
         if isinstance(table, dict):
-            _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor"), base)
+            _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor", "bias"), base)
             _resolve_list(table, "monitors", base)
             _resolve_names(table.get("quality"), ("baseline",), base)
     _resolve_list(document.get("source"), "captures", base)

@@ -19,7 +19,7 @@ from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.sampling import undefined
 from monitors.model_quality.scores import Scores
 from schemas.quality import METRICS, OURS, Metric, Model, QualityConstraints
-from schemas.report import VIOLATIONS, Finding, listed
+from schemas.report import VIOLATIONS, Finding, violations_document
 from schemas.rows import Rows
 
 _ABOUT, _SCORES = "about", "scores"
@@ -103,7 +103,7 @@ class Estimate:
             found = [*judging.violations(metrics, self._constraints, state.scored, estimate=True)]
         documents = {
             "statistics.json": self._statistics(state, metrics),
-            VIOLATIONS: listed(found),
+            VIOLATIONS: violations_document(found),
         }
         return Finding(found, [], documents)
 

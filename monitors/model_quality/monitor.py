@@ -12,7 +12,7 @@ from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.regression import RegressionState
 from schemas.labelled import Labelled
 from schemas.quality import METRICS, OURS, Model, QualityConstraints
-from schemas.report import VIOLATIONS, Finding, listed
+from schemas.report import VIOLATIONS, Finding, violations_document
 
 State: TypeAlias = RegressionState | ClassifiedState
 
@@ -77,7 +77,7 @@ class ModelQuality:
         documents = {
             "statistics.json": self.statistics(state, metrics),
             "constraints.json": judging.suggest(self._problem, metrics).document(),
-            VIOLATIONS: listed(found),
+            VIOLATIONS: violations_document(found),
         }
         return Finding(found, [], documents)
 

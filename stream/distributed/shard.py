@@ -14,6 +14,7 @@ from stream.distributed.stamped import Plan, Stamped, Write
 
 log = logging.getLogger(__name__)
 
+_PENDING = 1.0  # seconds that messages wait for others to be taken in with
 _DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries of a delivery; the last for ever
 
 
@@ -55,6 +56,10 @@ class Stage(Protocol):
 
     def flush(self) -> None:
         """Let what was taken in have its effect."""
+        ...
+
+    def pending(self) -> bool:
+        """Whether something was taken in that has had no effect yet: more of it costs less together."""
         ...
 
     def full(self) -> bool:
@@ -131,6 +136,7 @@ class Shard:
         self._cut_at = self.covered
         self._intent = self._stamped.intent
         self._held: deque[Event] = deque()
+        self._pending_since = 0.0
         self._since: float | None = None  # when the first message came that is in no checkpoint
         self._storing: asyncio.Task[None] | None = None
         self._sought: tuple[int, int] | None = None
@@ -151,8 +157,11 @@ class Shard:
             await self.checkpoint()
         if self.dropped:
             return False
+        now = self._outside.now()
         if self._since is None:
-            self._since = self._outside.now()
+            self._since = now
+        if not self.stage.pending():
+            self._pending_since = now
         self._held.append(event)
         self.stage.take(event)
         self.at = event.offset
@@ -182,7 +191,8 @@ class Shard:
     async def tick(self) -> None:
         """Do what time makes due."""
         self._raise_if_failed()
-        self.stage.flush()
+        if self.stage.pending() and self._outside.now() - self._pending_since >= _PENDING:
+            self.stage.flush()
         waited = self._since is not None and self._outside.now() - self._since >= self._interval
         free = self._intent is None and (self._storing is None or self._storing.done())
         if free and (waited or self.stage.due()):

@@ -1,25 +1,34 @@
 """Joined records as Model Monitor merges them: the capture with its ground truth in it, a JSON line each."""
 
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from schemas.frame import Subject
 from stream.joining.captures import Captures
 from stream.joining.joined import Joined, Merged
 
+_HOUR = 3_600_000
 _ENCODINGS = {"C": "CSV", "J": "JSON"}
 
 
 class MergedLines(Struct, frozen=True):
-    """Lines of one subject, without their ends; `time` (ms) is when each was predicted, shape (lines,)."""
+    """Joined records of one subject and hour (ms); their lines are made when they are asked for."""
 
     subject: Subject
-    time: NDArray[np.int64]
-    lines: pa.BinaryArray
+    hour: int
+    merged: Merged
+    captures: Captures
+
+    def body(self) -> pa.Buffer:
+        """All lines, each with its end. Records that are not kept any more are left out."""
+        records = self.captures.take(self.merged.raw)
+        kept = records.is_valid()
+        return _text(merged_lines(records.filter(kept), self.merged.label.filter(kept)))
 
 
 class Merging:
@@ -28,28 +37,27 @@ class Merging:
     def __init__(self, captures: Captures) -> None:
         self._captures = captures
         self._parts: dict[Subject, list[Merged]] = {}
-        self.records = 0
 
     def observe(self, joined: list[Joined]) -> None:
         """Take in what was joined, or joined with another label."""
         for part in joined:
             if part.merged is not None:
                 self._parts.setdefault(part.subject, []).append(part.merged)
-                self.records += len(part.merged.raw)
 
     def cut(self) -> list[MergedLines]:
-        """Everything collected; collecting starts anew."""
-        parts, self._parts, self.records = self._parts, {}, 0
-        return [self._lines(subject, merged) for subject, merged in parts.items()]
+        """Everything collected, by subject and hour; collecting starts anew."""
+        parts, self._parts = self._parts, {}
+        return [cut for subject, merged in parts.items() for cut in self._hours(subject, merged)]
 
-    def _lines(self, subject: Subject, parts: list[Merged]) -> MergedLines:
-        records = self._captures.take(np.concatenate([part.raw for part in parts]))
+    def _hours(self, subject: Subject, parts: list[Merged]) -> Iterator[MergedLines]:
+        raw, time = (np.concatenate([getattr(part, name) for part in parts]) for name in ("raw", "time"))
         label = pa.concat_arrays([part.label for part in parts])
-        time = np.concatenate([part.time for part in parts])
-        kept = records.is_valid()
-        return MergedLines(
-            subject, time[np.asarray(kept)], merged_lines(records.filter(kept), label.filter(kept))
-        )
+        hours = time // _HOUR * _HOUR
+        for hour in np.unique(hours).tolist():
+            mine = np.flatnonzero(hours == hour)
+            mine = mine[np.argsort(raw[mine], kind="stable")]
+            merged = Merged(raw[mine], time[mine], label.take(pa.array(mine)))
+            yield MergedLines(subject, hour, merged, self._captures)
 
 
 def merged_lines(captures: pa.BinaryArray, labels: pa.StringArray) -> pa.BinaryArray:
@@ -62,6 +70,12 @@ def merged_lines(captures: pa.BinaryArray, labels: pa.StringArray) -> pa.BinaryA
     written = pa.array(map(_written, coded.dictionary.to_pylist()), pa.binary()).take(coded.indices)
     record = pc.ascii_rtrim_whitespace(captures.cast(pa.string())).cast(pa.binary())
     return pc.binary_join_element_wise(pc.binary_slice(record, 0, -1), written, b"")
+
+
+def _text(lines: pa.BinaryArray) -> pa.Buffer:
+    ended = pc.binary_join_element_wise(lines, b"\n", b"")
+    offsets = np.frombuffer(ended.buffers()[1], np.int32)[ended.offset : ended.offset + len(ended) + 1]
+    return ended.buffers()[2].slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
 
 
 def _written(label: str) -> bytes:

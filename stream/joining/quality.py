@@ -57,7 +57,7 @@ class Quality:
     @property
     def full(self) -> bool:
         """Whether so much was taken in that a checkpoint is due."""
-        return self._stage.taken >= self._due.rows or self._stage.nbytes >= self._due.nbytes
+        return self._stage.taken >= self._due.rows or self._stage.nbytes >= self._due.max_bytes
 
     def cut(self) -> tuple[list[MergedLines], list[Report]]:
         """Merged records since the last cut, and reports that labels have changed."""

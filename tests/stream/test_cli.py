@@ -26,7 +26,7 @@ from stream import console as show
 from stream.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("baseline", "replay", "serve", "topics", "ingest", "worker", "doctor", "page")
+COMMANDS = ("baseline", "bias", "replay", "serve", "topics", "ingest", "worker", "doctor", "page")
 
 
 @pytest.fixture(autouse=True)

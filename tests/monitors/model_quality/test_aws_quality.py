@@ -17,7 +17,7 @@ from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.scores import Scores
 from schemas.labelled import Labelled
 from schemas.quality import CONSTRAINTS, METRICS, Metric, Model, Threshold, parse
-from schemas.report import listed
+from schemas.report import violations_document
 from stream.dataset import read
 from stream.quality_baseline import Columns, make_quality_baseline, read_quality_baseline
 
@@ -140,7 +140,7 @@ def test_violations_are_those_of_the_example_word_for_word(shared: Path):
     statistics = load(folder / "model-quality-binary-statistics.json")["binary_classification_metrics"]
     metrics = {name: Metric(**figure) for name, figure in statistics.items() if "value" in figure}
     constraints = parse((folder / "model-quality-binary-constraints.json").read_bytes())
-    found = msgspec.to_builtins(listed([*judging.violations(metrics, constraints, 800)]))
+    found = msgspec.to_builtins(violations_document([*judging.violations(metrics, constraints, 800)]))
     expected = load(folder / "constraint_violations-model-quality.json")["violations"]
     keys = expected[0].keys()
     assert [{key: violation[key] for key in keys} for violation in found["violations"]] == expected
