@@ -18,7 +18,7 @@ from schemas.id_hash import Hashes, hashes
 from schemas.predictions import Predictions
 from schemas.times import END_OF_TIME
 from stream.changes import Changes, Stored, Tracker, key
-from stream.joining import room
+from stream.joining import again, room
 from stream.joining.joined import Joined, Pairs, by_window
 from stream.joining.runs import Found, Indices, Mask, Run, Runs
 
@@ -67,6 +67,7 @@ class Join:
         self._subjects: list[Subject] = []
         self._watermarks: dict[int, int] = {}
         self._settled: dict[int, int] = {}  # windows that begin before cannot be joined anew, by subject
+        self._again: set[tuple[int, int]] = set()  # windows in which a label has changed
         self.counts = JoinCounts()
         self._tracker = Tracker({k: v for k, v in stored.items() if k == key(_ABOUT)})
         if (about := stored.get(key(_ABOUT))) is not None:
@@ -100,11 +101,12 @@ class Join:
             label = found.run.columns["label"].take(pa.array(found.row))
             pairs, fits = self._pairs(columns, found.sought, label, id_.take(pa.array(found.sought)))
             met[found.sought[fits]] = True
-            _mark(found.only(fits))
+            self._match(found, fits)
             yield pairs
 
     def labels(self, id_: pa.StringArray, text: pa.StringArray) -> list[Joined]:
-        """Take in labels; what they give with predictions that came before. The last of an id counts."""
+        """Take in labels; what they give with predictions that came before. The last of an id counts: what it
+        changes of what was joined is for `corrected` to say."""
         n = len(id_)
         ids = hashes(id_)
         last = _last(ids)
@@ -133,30 +135,35 @@ class Join:
     def _add_labels(self, ids: Hashes, id_: pa.StringArray, text: pa.StringArray, met: Mask) -> list[Joined]:
         pairs: list[Pairs] = []
         corrections: list[Pairs] = []
-        again: set[tuple[int, int]] = set()
         for side in self._sides.values():
             for found in side.find(ids):
                 joined = found.run.met[found.row]
                 if joined.any():
-                    corrections.append(self._corrections(found.only(joined), text, id_))
-                    again |= self._windows(found.only(joined))
+                    before = found.only(joined)
+                    self._again |= self._windows(before)
+                    corrections.append(self._with_labels(before, text, id_)[0])
                     found = found.only(~joined)
-                rows = pa.array(found.sought)
-                new, fits = self._pairs(found.run.columns, found.row, text.take(rows), id_.take(rows))
+                new, fits = self._with_labels(found, text, id_)
                 met[found.sought[fits]] = True
-                _mark(found.only(fits))
+                self._match(found, fits)
                 pairs.append(new)
         time = np.full(len(ids), self.clock)
         self._labels.add(ids, pa.table({"time": time, "label": text}), met)
-        return [*self._joined(pairs), *self._written_again(corrections), *self._anew(again)]
+        return [*self._joined(pairs), *self._written_again(corrections)]
 
-    def _corrections(self, found: Found, text: pa.StringArray, id_: pa.StringArray) -> Pairs:
-        """Records that were joined with another label before. They are not counted again."""
+    def _with_labels(self, found: Found, text: pa.StringArray, id_: pa.StringArray) -> tuple[Pairs, Mask]:
+        """Pairs of predictions that were found, with the labels that they were found for."""
         rows = pa.array(found.sought)
-        counts = self.counts.matched, self.counts.mismatched
-        pairs, _ = self._pairs(found.run.columns, found.row, text.take(rows), id_.take(rows))
-        self.counts.matched, self.counts.mismatched = counts
-        return pairs
+        return self._pairs(found.run.columns, found.row, text.take(rows), id_.take(rows))
+
+    def _match(self, found: Found, fits: Mask) -> None:
+        """Mark and count what has met its like."""
+        if fits.any():
+            found.run.met[found.row[fits]] = True
+            found.run.unsaved_marks = True
+        matched = int(np.count_nonzero(fits))
+        self.counts.matched += matched
+        self.counts.mismatched += len(fits) - matched
 
     def _written_again(self, corrections: list[Pairs]) -> Iterator[Joined]:
         for subject, start, pairs in by_window(corrections, self._size):
@@ -177,47 +184,24 @@ class Join:
         fits = np.asarray(
             pc.equal(pc.list_value_length(read), pc.list_value_length(taken["values"])).fill_null(False)
         )
-        pairs = Pairs(taken, read, label, id_).only(fits)
-        self.counts.matched += len(pairs)
-        self.counts.mismatched += len(row) - len(pairs)
-        return pairs, fits
+        return Pairs(taken, read, label, id_).only(fits), fits
 
-    def _anew(self, windows: set[tuple[int, int]]) -> Iterator[Joined]:
-        """Windows joined again from what is kept, because a label in them has changed."""
-        for subject, start in sorted(windows):
-            self.counts.corrected += 1
-            joined = self._window(subject, start) if start >= self._settled.get(subject, start) else None
-            if joined is None:
-                self.counts.stale += 1
-            else:
-                yield joined
-
-    def _window(self, subject: int, start: int) -> Joined | None:
-        """All of one window; None when a label that was joined in it is not kept any more."""
-        pairs: list[Pairs] = []
-        matched = self.counts.matched, self.counts.mismatched
-        for run in (run for side in self._sides.values() for run in side):
-            time = run.column("time")
-            mine = (
-                run.kept & (run.column("subject") == subject) & (time >= start) & (time < start + self._size)
+    def corrected(self) -> list[Joined]:
+        """Windows in which a label has changed since the last call, joined anew from what is kept."""
+        changed, self._again = self._again, set()
+        wanted = {(code, start) for code, start in changed if start >= self._settled.get(code, start)}
+        found, incomplete = again.join(
+            list(self._sides.values()), self._labels, wanted, self._size, self._pairs
+        )
+        self.counts.corrected += len(changed)
+        self.counts.stale += len(changed) - len(wanted - incomplete)
+        made = {place: [pairs for *its, pairs in found if (*its,) == place] for place in wanted - incomplete}
+        return [
+            Joined(
+                self._subjects[code], start, [p.labelled() for p in parts], sum(map(len, parts)), None, True
             )
-            rows = np.flatnonzero(mine)
-            met = np.zeros(len(rows), np.bool_)
-            labelled = np.zeros(len(rows), np.bool_)
-            for found in self._labels.find(run.ids.take(rows)):
-                label = found.run.columns["label"].take(pa.array(found.row))
-                nobody = pa.nulls(len(found.row), pa.string())
-                new, fits = self._pairs(run.columns, rows[found.sought], label, nobody)
-                met[found.sought[fits]] = labelled[found.sought] = True
-                pairs.append(new)
-            if (run.met[rows] & ~labelled).any():
-                return None
-            run.met[rows] = met
-            run.unsaved_marks = True
-        self.counts.matched, self.counts.mismatched = matched
-        parts = [part for *_, part in by_window(pairs, self._size)]
-        made, records = [part.labelled() for part in parts], sum(map(len, parts))
-        return Joined(self._subjects[subject], start, made, records, None, whole=True)
+            for (code, start), parts in sorted(made.items(), key=lambda item: item[0])
+        ]
 
     def _joined(self, pairs: list[Pairs]) -> list[Joined]:
         return [
@@ -296,7 +280,7 @@ class Join:
         return self._subjects.index(subject)
 
     def checkpoint(self) -> Changes:
-        """What changed since the last checkpoint, as keys and values."""
+        """What changed since the last checkpoint, as keys and values. Call `corrected` before it."""
         about = (self._subjects, self._watermarks, self._settled, self.counts)
         changes = self._tracker.changes({_ABOUT: {key(_ABOUT): msgspec.msgpack.encode(about)}})
         for runs in (self._labels, *self._sides.values()):
@@ -316,9 +300,3 @@ def _last(ids: Hashes) -> Indices:
     different = (np.diff(ordered.first) != 0) | (np.diff(ordered.second) != 0)
     found: Indices = np.sort(order[np.append(different, np.ones(int(len(order) > 0), np.bool_))])
     return found
-
-
-def _mark(found: Found) -> None:
-    if len(found.row):
-        found.run.met[found.row] = True
-        found.run.unsaved_marks = True

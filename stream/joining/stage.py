@@ -77,6 +77,7 @@ class JoinStage:
         setup, subject = self._setup(decoded.subject), decoded.subject
         if setup is None:
             return None
+        self.windows.joined(self.join.corrected())  # before a window of them is final
         placed = self._timing.place(decoded, self.windows.watermark(subject))
         for some in predictions(decoded, setup.layout, setup.attributes):
             in_time = some.only(~placed.final[some.record])
@@ -137,6 +138,7 @@ class JoinStage:
     def cut(self) -> list[MergedLines]:
         """Merged records since the last cut. Where too much is kept, the oldest makes room."""
         self._since_cut = 0
+        self.windows.joined(self.join.corrected())
         self.windows.expired(self.join.make_room())
         return self._merging.cut() if self._merging else []
 

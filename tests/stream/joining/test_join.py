@@ -44,7 +44,8 @@ def feed(to: Join, batch: list[Prediction] | list[Label]) -> list[Joined]:
     if isinstance(batch[0], Label):
         labels = [b for b in batch if isinstance(b, Label)]
         text = ["C" + "\n".join(label.values) for label in labels]
-        return to.labels(pa.array([label.id for label in labels]), pa.array(text))
+        joined = to.labels(pa.array([label.id for label in labels]), pa.array(text))
+        return [*joined, *to.corrected()]
     found = [b for b in batch if isinstance(b, Prediction)]
     kind = pa.string() if isinstance(found[0].values[0], str) else pa.float64()
     values = pa.array([list(p.values) for p in found], pa.list_(kind))
