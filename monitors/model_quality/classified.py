@@ -73,7 +73,7 @@ class ClassifiedState(Struct, frozen=True):
         """Parts of at most 400 kB each, far less as a rule."""
         return {
             _ABOUT: msgspec.msgpack.encode(self.rows),
-            _CONFUSION: msgspec.msgpack.encode(self.confusion),
+            _CONFUSION: self.confusion.dump(),
             _SCORES: self.scores.dump(),
             _CERTAINTY: msgspec.msgpack.encode(self.certainty),
             _WRONG: msgspec.msgpack.encode(self.wrong),
@@ -84,7 +84,7 @@ class ClassifiedState(Struct, frozen=True):
         """Restore what `dump` gave."""
         return cls(
             msgspec.msgpack.decode(parts[_ABOUT], type=int),
-            msgspec.msgpack.decode(parts[_CONFUSION], type=Confusion),
+            Confusion.load(parts[_CONFUSION]),
             Scores.load(parts[_SCORES]),
             msgspec.msgpack.decode(parts[_CERTAINTY], type=Certainty),
             msgspec.msgpack.decode(parts[_WRONG], type=Wrong),

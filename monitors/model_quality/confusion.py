@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -57,6 +58,27 @@ class Confusion(Struct, frozen=True):
         """All classes seen, in their order."""
         cells = self.cells or {}
         return in_order({*cells, *(prediction for row in cells.values() for prediction in row)})
+
+    def dump(self) -> bytes:
+        """As bytes that `load` reads: each name stands there once."""
+        names = self.names()
+        place = {name: at for at, name in enumerate(names)}
+        flat = [
+            number
+            for label, row in (self.cells or {}).items()
+            for prediction, count in row.items()
+            for number in (place[label], place[prediction], count)
+        ]
+        return msgspec.msgpack.encode((self.n, self.cells is not None, names, flat))
+
+    @classmethod
+    def load(cls, raw: bytes) -> "Confusion":
+        """Restore what `dump` wrote."""
+        n, few, names, flat = msgspec.msgpack.decode(raw, type=tuple[int, bool, list[str], list[int]])
+        cells: dict[str, dict[str, int]] = {}
+        for label, prediction, count in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            cells.setdefault(names[label], {})[names[prediction]] = count
+        return cls(n, cells if few else None)
 
     def matrix(self, names: Sequence[str]) -> Matrix:
         """Counts, shape (classes, classes): [label, prediction], in the order of `names`."""

@@ -14,7 +14,7 @@ from monitors.model_quality.calibration import calibrated
 from monitors.model_quality.classified import probabilities
 from monitors.model_quality.confusion import document
 from monitors.model_quality.labels import MISSING, codes, normalised
-from monitors.model_quality.monitor import Judging
+from monitors.model_quality.monitor import SERIES, Judging, series
 from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.sampling import undefined
 from monitors.model_quality.scores import Scores
@@ -103,6 +103,7 @@ class Estimate:
             found = [*judging.violations(metrics, self._constraints, state.scored, estimate=True)]
         documents = {
             "statistics.json": self._statistics(state, metrics),
+            SERIES: series(metrics),
             VIOLATIONS: violations_document(found),
         }
         return Finding(found, [], documents)

@@ -12,6 +12,7 @@ _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII
 _WORDS = {"true": "1", "false": "0"}
 _MISSING = ("", "nan")  # in any case
 MISSING = -1
+_LONGEST = 256  # characters of a class: what is longer is cut, because a state must stay small
 _EXACT = 2.0**53  # the largest whole number that a double holds with all those below it
 
 
@@ -32,8 +33,8 @@ def normalised(value: object) -> str | None:
         text = text[1:-1].strip()
     if text.lower() in _MISSING:
         return None
-    if not _NUMBER.fullmatch(text):
-        return _WORDS.get(text.lower(), text)
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        return _WORDS.get(text.lower(), text[:_LONGEST].rstrip())
     number = float(text)
     if abs(number) >= _EXACT:  # an id, or infinite as a double: two that differ must not become one
         return text

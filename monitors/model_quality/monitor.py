@@ -11,10 +11,18 @@ from monitors.model_quality.labels import normalised
 from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.regression import RegressionState
 from schemas.labelled import Labelled
-from schemas.quality import METRICS, OURS, Model, QualityConstraints
+from schemas.quality import METRICS, OURS, Metric, Model, QualityConstraints
 from schemas.report import VIOLATIONS, Finding, violations_document
 
 State: TypeAlias = RegressionState | ClassifiedState
+
+
+SERIES = "metrics.json"  # as monitors of one's own write it: numbers that become series
+
+
+def series(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """The values of metrics, by name."""
+    return {name: metric.value for name, metric in metrics.items() if isinstance(metric, Metric)}
 
 
 class Judging(Struct, frozen=True):
@@ -74,8 +82,10 @@ class ModelQuality:
                     metrics, self._constraints, state.scored, standard_errors=errors, event_ids=ids
                 )
             ]
+        statistics = self.statistics(state, metrics)
         documents = {
-            "statistics.json": self.statistics(state, metrics),
+            "statistics.json": statistics,
+            SERIES: series(metrics | statistics[OURS]),
             "constraints.json": judging.suggest(self._problem, metrics).document(),
             VIOLATIONS: violations_document(found),
         }

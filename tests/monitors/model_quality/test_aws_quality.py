@@ -56,7 +56,7 @@ def test_metrics_and_their_shape_are_awss(pair):
 def test_standard_deviations_are_awss_within_the_noise_of_its_five_draws(pair):
     """Of five draws the standard deviation is 0.3 to 1.7 times the true one (99 % of the time)."""
     theirs, ours = (load(folder / "statistics.json")["regression_metrics"] for folder in pair)
-    for name in ("mae", "mse", "rmse"):  # r2 rests on few rows here: see docs/model-quality.md
+    for name in ("mae", "mse", "rmse"):  # r2 rests on few rows here: see docs/model-metrics.md
         if (real := theirs[name]["standard_deviation"]) != "NaN":
             assert 0.3 < real / ours[name]["standard_deviation"] < 1.7
 

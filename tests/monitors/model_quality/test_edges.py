@@ -44,6 +44,8 @@ def test_forms_of_a_label_are_one_class():
         ("\u0661", "\u0661"),  # a digit to Python, and no number here
         ("NaN", None),
         ("   ", None),
+        ("x" * 300, "x" * 256),
+        ("1" * 300, "1" * 256),
         ("None", "None"),  # a class may be called so
         (np.float64(2.0), "2"),
     ],
@@ -181,3 +183,13 @@ def test_a_violation_names_the_rows_that_were_most_wrong():
     batch = Labelled(pa.array(["0"] * 20), label, chance, ids)
     (violation,) = monitor.finish(monitor.observe(batch)).violations
     assert violation.sample_event_ids == ["r0", "r10", "r12", "r14", "r16"]  # of equals the smaller, as text
+
+
+def test_as_many_and_as_long_classes_as_there_may_be_fit_a_message():
+    rng = np.random.default_rng(8)
+    names = pa.array([f"{number:>0256}x"[-256:] for number in range(MAX_CLASSES)])
+    label, prediction = (names.take(pa.array(at)) for at in rng.integers(0, MAX_CLASSES, (2, 300_000)))
+    state = SEVERAL.observe(Labelled(prediction, label, pa.array(rng.random(300_000))))
+    assert len(state.confusion.names()) == MAX_CLASSES
+    assert max(map(len, state.dump().values())) < 500_000
+    assert SEVERAL.load(state.dump()) == state

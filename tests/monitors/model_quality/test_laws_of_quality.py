@@ -137,8 +137,7 @@ def check_bins(seed: int, limit: int) -> None:
     assert merged(parts, scores.Scores()) == as_tree(parts[::-1], scores.Scores()) == whole
     assert not whole.exact
     assert len(whole) <= limit or whole.bits == 6
-    finer = scores.Scores.of(probability, member).bits + 1
-    scores.LIMIT = 1_000
-    assert finer > 16 or len(scores.Scores.of(probability, member).binned(finer)) > limit
+    scores.LIMIT = 1_000  # nothing in bins yet
+    assert whole.bits == 16 or len(scores.Scores.of(probability, member).binned(whole.bits + 1)) > limit
     assert np.all(np.diff(whole.values) > 0)
     assert (whole.group.sum(), whole.rest.sum()) == (member.sum(), (~member).sum())
