@@ -33,6 +33,14 @@ _BUFFER = 32  # messages that wait for a stage; they may be large
 _RUNNING = "running"  # a file that says that local state may be ahead of its changelog
 
 
+class _NothingRead(dict[Any, Any]):
+    """What Faust notes of how far it has read, to drop what is older. It does so too late: what is to be read
+    again after a rebalance or a seek would be dropped as well. Shards know better what they have."""
+
+    def __getitem__(self, place: Any) -> None:
+        return None
+
+
 class Gauge(faust.App):
     """A worker: its agents stop with everything stored, or it is gone at once."""
 
@@ -47,6 +55,11 @@ class Gauge(faust.App):
         shown = pages(self.stages.health, self.stages.registry, self.deliveries)
         self.server = PageServer(self.kafka.host, self.kafka.port, shown)
         log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
+
+    def _new_consumer(self) -> Any:
+        consumer: Any = super()._new_consumer()
+        consumer._read_offset = _NothingRead()
+        return consumer
 
     async def on_stop(self) -> None:
         """Store what was taken in while the connections still stand."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from schemas.errors import PipelineError, SinkBusy
+from schemas.errors import SinkBusy
 from stream.changes import Changes, Stored
 from stream.distributed.stamped import Plan, Stamped, Write
 
@@ -98,6 +98,10 @@ class Outside(Protocol):
         """Have messages read again from `offset` on."""
         ...
 
+    def skip(self, first: int, until: int) -> Awaitable[Any]:
+        """Take note that offsets from `first` to before `until` are none."""
+        ...
+
     def sent(self) -> Awaitable[Any]:
         """When all that the stage has sent so far is durable."""
         ...
@@ -105,10 +109,6 @@ class Outside(Protocol):
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
         ...
-
-
-class Gap(PipelineError):
-    """Messages of the log are gone that were not taken in."""
 
 
 class Shard:
@@ -176,17 +176,23 @@ class Shard:
         """Whether no message lies between the last and this one.
 
         Offsets have gaps: of transactions, and of what was deleted. One is believed when it is still there
-        after the partition was read again from where it begins.
+        after the partition was read again from where it begins, or a smaller one is.
         """
         if offset == self.at + 1 or (self.at < 0 and self._sought is None and offset == 0):
             return True
-        if self._sought == (self.at, offset):
+        if self._sought is not None and self._sought[0] == self.at and offset <= self._sought[1]:
             log.info("offsets are missing", extra={"shard": self.name, "after": self.at, "next": offset})
+            await self._outside.skip(self.at + 1, offset)
             return True
         if self._sought is None or self._sought[0] != self.at:
             self._sought = (self.at, offset)
             await self._outside.seek(self.at + 1)
         return False
+
+    async def again(self) -> None:
+        """Have what comes next read again: it should have come."""
+        self._sought = None
+        await self._outside.seek(self.at + 1)
 
     async def tick(self) -> None:
         """Do what time makes due."""
@@ -224,11 +230,10 @@ class Shard:
     async def _store(self, cut: Cut, plan: Plan, intended: bool) -> None:
         if self.stage.sealed and not intended:
             await self._outside.write(self._stamped.intend(cut.until))
-        if not await self._outside.is_mine(self.covered):
+        if not await self._deliver(cut):
             log.warning("partition was taken over, its checkpoint is left", extra={"shard": self.name})
             self.dropped = True
             return
-        await self._deliver(cut)
         await self._outside.sent()
         await asyncio.gather(*map(self._outside.write, plan.values))
         await self._outside.write(plan.head)
@@ -240,12 +245,13 @@ class Shard:
         while self._held and self._held[0].offset <= self.covered:
             self._held.popleft().ack()
 
-    async def _deliver(self, cut: Cut) -> None:
+    async def _deliver(self, cut: Cut) -> bool:
+        """Whether it was delivered: not, when the partition is another worker's, who then delivers it."""
         attempt = 0
-        while True:
+        while await self._outside.is_mine(self.covered):
             try:
                 await asyncio.to_thread(cut.deliver)
-                return
+                return True
             except SinkBusy as error:
                 delay = _DELAYS[min(attempt, len(_DELAYS) - 1)]
                 facts = {"shard": self.name, "reason": str(error), "seconds": delay}
@@ -253,10 +259,12 @@ class Shard:
                 self.retries += 1
                 attempt += 1
                 await asyncio.sleep(delay)
+        return False
 
     async def close(self) -> None:
-        """Store everything."""
-        await self.checkpoint()
+        """Store everything; but of a range that another worker has begun to deliver, all or nothing."""
+        if self._intent is None:
+            await self.checkpoint()
         await self.settle()
 
     def drop(self) -> None:
