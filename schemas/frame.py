@@ -43,7 +43,8 @@ class Frame(msgspec.Struct, frozen=True):
     """Raw records of one subject, in the order they came.
 
     `complete_until` carries no record: it says that the source has nothing more to send before that
-    event time (ms), so that windows close in an order that the log itself fixes.
+    event time (ms), so that windows close in an order that the log itself fixes. With `labels` the records
+    are ground truth, which says by its ids whose it is.
     """
 
     subject: Subject
@@ -52,6 +53,7 @@ class Frame(msgspec.Struct, frozen=True):
     line: NDArray[np.uint32]
     source: str = ""
     complete_until: int | None = None
+    labels: bool = False
 
     def __len__(self) -> int:
         return len(self.data)
@@ -65,11 +67,12 @@ class Frame(msgspec.Struct, frozen=True):
         *,
         line: NDArray[np.uint32] | None = None,
         source: str = "",
+        labels: bool = False,
     ) -> "Frame":
         """A frame of records that came at one time; `line` is each record's line in `source`."""
         n = len(records)
         lines = np.zeros(n, np.uint32) if line is None else line
-        return cls(subject, records, np.full(n, arrived, np.int64), lines, source)
+        return cls(subject, records, np.full(n, arrived, np.int64), lines, source, labels=labels)
 
     @classmethod
     def completion(cls, subject: Subject, until: int) -> "Frame":
@@ -86,7 +89,7 @@ def encode(frame: Frame) -> bytes:
     >>> back.subject.endpoint, back.data.to_pylist(), back.arrived.tolist(), back.source
     ('churn', [b'{}', b'[]'], [5, 5], 'a.jsonl')
     """
-    about = {"subject": frame.subject, "source": frame.source, "complete_until": frame.complete_until}
+    about = _About(frame.subject, frame.source, frame.complete_until, frame.labels)
     schema = _SCHEMA.with_metadata({"streamgauge": msgspec.json.encode(about)})
     arrived = pa.array(frame.arrived, pa.int64()).cast(pa.timestamp("ms", "UTC"))
     batch = pa.record_batch([frame.data, arrived, pa.array(frame.line, pa.uint32())], schema=schema)
@@ -97,10 +100,11 @@ def encode(frame: Frame) -> bytes:
     return raw
 
 
-class _About(msgspec.Struct):
+class _About(msgspec.Struct, omit_defaults=True):
     subject: Subject
     source: str = ""
     complete_until: int | None = None
+    labels: bool = False
 
 
 def decode(message: bytes, subject: Subject = _DEFAULT, arrived: int = 0) -> Frame:
@@ -120,7 +124,7 @@ def decode(message: bytes, subject: Subject = _DEFAULT, arrived: int = 0) -> Fra
     data = chunks[0] if len(chunks) == 1 else pa.concat_arrays([pa.array([], pa.binary()), *chunks])
     times = np.asarray(table["arrived"].cast(pa.int64()), np.int64)
     lines = np.asarray(table["line"], np.uint32)
-    return Frame(about.subject, data, times, lines, about.source, about.complete_until)
+    return Frame(about.subject, data, times, lines, about.source, about.complete_until, about.labels)
 
 
 def _read(message: bytes) -> pa.Table:
@@ -160,7 +164,6 @@ def split(frame: Frame, max_bytes: int = MAX_FRAME_BYTES) -> Iterator[Frame]:
         room = (ends[start - 1] if start else 0) + max_bytes
         stop = max(int(np.searchsorted(ends, room, side="right")), start + 1)
         part = slice(start, stop)
-        yield Frame(
-            frame.subject, frame.data[part], frame.arrived[part], frame.line[part], frame.source, None
-        )
+        columns = frame.data[part], frame.arrived[part], frame.line[part]
+        yield Frame(frame.subject, *columns, frame.source, None, frame.labels)
         start = stop

@@ -51,14 +51,32 @@ class Counts(Struct, frozen=True):
         )
 
 
+class Coverage(Struct, frozen=True):
+    """How many of a window's predictions have a label: `matched` with theirs, `waiting` for it, and `expired`
+    without, because it came too late or not at all."""
+
+    matched: int = 0
+    waiting: int = 0
+    expired: int = 0
+
+    def merge(self, other: "Coverage") -> "Coverage":
+        """Coverage of two disjoint sets of predictions."""
+        return Coverage(
+            self.matched + other.matched, self.waiting + other.waiting, self.expired + other.expired
+        )
+
+
 class Violation(Struct, frozen=True):
     """A constraint that did not hold, in Model Monitor's keys and words; what follows those is left out where
     it is not known.
 
     It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
-    `segment` says for which rows it holds, where it was not all. The last three are keys of Clarify's
-    violations of bias, which have no feature_name.
+    `segment` says for which rows it holds, where it was not all.
+
+    `facet`, `facet_value` and `metric_name` are keys of Clarify's violations of bias, which have no
+    feature_name. Of a model's quality there is a `metric_name`, which is its feature name too; an `estimate`
+    was made before labels came.
     """
 
     feature_name: str
@@ -73,14 +91,15 @@ class Violation(Struct, frozen=True):
     facet: str | UnsetType = UNSET
     facet_value: str | UnsetType = UNSET
     metric_name: str | UnsetType = UNSET
+    estimate: bool | UnsetType = UNSET
 
     @property
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         """The same in two windows where the same thing is wrong."""
         segment = () if self.segment is UNSET else tuple(sorted(self.segment.items()))
-        if self.metric_name is not UNSET:  # the text of an interval holds the largest number of the window
+        if self.facet is not UNSET:  # the text of an interval holds the largest number of the window
             value = str(self.facet_value).partition(", ")[0]
-            segment = (*segment, ("facet_value", value), ("metric_name", self.metric_name))
+            segment = (*segment, ("facet_value", value), ("metric_name", str(self.metric_name)))
         return self.feature_name, self.constraint_check_type, segment
 
 
@@ -115,9 +134,20 @@ VIOLATIONS = "constraint_violations.json"
 
 
 def violations_document(violations: Sequence[Violation]) -> dict[str, Any]:
-    """The content of constraint_violations.json; Clarify's has a version, Model Monitor's has none."""
-    of_bias = any(violation.metric_name is not UNSET for violation in violations)
-    return {"version": "1.0", "violations": violations} if of_bias else {"violations": violations}
+    """The content of constraint_violations.json; Clarify's has a version, Model Monitor's has none. A model's
+    metric is named there, and is no feature.
+
+    >>> violations_document([Violation("f2", "LessThanThreshold", "why", metric_name="f2")])["violations"][0]
+    {'constraint_check_type': 'LessThanThreshold', 'description': 'why', 'metric_name': 'f2'}
+    """
+    if any(violation.facet is not UNSET for violation in violations):
+        return {"version": "1.0", "violations": violations}
+    return {"violations": [v if v.metric_name is UNSET else _without_feature(v) for v in violations]}
+
+
+def _without_feature(violation: Violation) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(violation)
+    return {key: value for key, value in found.items() if key != "feature_name"}
 
 
 class Finding(Struct, frozen=True):
@@ -131,7 +161,7 @@ class Finding(Struct, frozen=True):
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
-            documents[VIOLATIONS] = {**documents[VIOLATIONS], "violations": violations}
+            documents[VIOLATIONS] = {**documents[VIOLATIONS], **violations_document(violations)}
         return Finding(violations, self.drift, documents)
 
 
@@ -144,6 +174,7 @@ class Report(Struct, frozen=True):
     revision: int
     counts: Counts
     finding: Finding
+    labels: Coverage | None = None
 
     @property
     def status(self) -> Status:
@@ -153,7 +184,8 @@ class Report(Struct, frozen=True):
         return "Completed" if self.counts.rows else "NoData"
 
     def summary(self) -> dict[str, Any]:
-        """The content of report.json."""
+        """The content of report.json; `labels` where it is about a model's quality."""
+        labels = {} if self.labels is None else {"labels": msgspec.to_builtins(self.labels)}
         return {
             "status": self.status,
             "subject": msgspec.to_builtins(self.subject),
@@ -161,6 +193,7 @@ class Report(Struct, frozen=True):
             "window": {"start": format_time(self.window.start), "end": format_time(self.window.end)},
             "revision": self.revision,
             "counts": msgspec.to_builtins(self.counts),
+            **labels,
             "violations": msgspec.to_builtins(self.finding.violations),
             "drift": msgspec.to_builtins(self.finding.drift),
         }

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from schemas.frame import Frame
+from schemas.frame import Frame, Subject
 
 MAX_RECORDS = 24_576  # what a batch costs beside its records is spread over enough of them
 MAX_BYTES = (
@@ -40,13 +40,13 @@ class Batch(Struct, frozen=True):
 def batches(
     frames: Iterable[tuple[int, Frame]], max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES
 ) -> Iterator[Batch]:
-    """Join neighbours of one subject up to so many records and bytes; a completion is always alone."""
+    """Join neighbours of one subject and kind up to so many records and bytes; a completion is alone."""
     run: list[tuple[int, Frame]] = []
     records = nbytes = 0
     for offset, frame in frames:
         alone = frame.complete_until is not None
         full = records + len(frame) > max_records or nbytes + frame.data.nbytes > max_bytes
-        if run and (alone or full or frame.subject != run[0][1].subject):
+        if run and (alone or full or _kind(frame) != _kind(run[0][1])):
             yield _join(run)
             run, records, nbytes = [], 0, 0
         run.append((offset, frame))
@@ -57,6 +57,11 @@ def batches(
             run, records, nbytes = [], 0, 0
     if run:
         yield _join(run)
+
+
+def _kind(frame: Frame) -> tuple[Subject, bool]:
+    """What frames have in common that are read together."""
+    return frame.subject, frame.labels
 
 
 def _join(run: list[tuple[int, Frame]]) -> Batch:

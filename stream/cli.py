@@ -24,6 +24,8 @@ from stream.kafka_commands import ingest, make_topics, worker
 from stream.logs import configure
 from stream.options import SENDING, refuse_sending, sending, settings_of, settings_to_send, shared
 from stream.preprocessor import Preprocessor
+from stream.quality_baseline import FOLDER, make_quality_baseline
+from stream.quality_options import asked_quality, quality_options
 from stream.replay import Replay
 from stream.sending.address import Address, parse
 from stream.sending.run import Sending
@@ -80,6 +82,7 @@ def main(verbose: bool) -> None:
               help="Segments of one --segments: those with the most rows.")  # fmt: skip
 @click.option("--withhold-values", is_flag=True,
               help="Write no values of single rows: no sketch, no rare categories.")  # fmt: skip
+@quality_options
 def baseline(
     data: Path,
     output: Path,
@@ -88,6 +91,7 @@ def baseline(
     segments: tuple[str, ...],
     max_segments: int,
     withhold_values: bool,
+    **quality: Any,
 ) -> None:
     """Describe training data, and suggest what must hold of traffic.
 
@@ -98,12 +102,26 @@ def baseline(
     The suggestions in constraints.json are meant to be read and edited: thresholds under
     monitoring_config, for all features or, in a feature's monitoring_config_overrides, for one.
     A directory with the two files that Model Monitor made is a baseline as well.
+
+    With --problem-type the quality of the model is described instead, of data that holds its predictions and
+    the labels that came: the files are in OUTPUT/model_quality, beside those of the features.
     """
     with _told():
+        asked = asked_quality(quality)
         if preprocessor is None:
             table = dataset.read(data, header)
         else:
             table = prepared_dataset.read(data, Preprocessor(preprocessor), header)
+        if asked is not None:
+            if segments or withhold_values:
+                raise ConfigError("--segments and --withhold-values do not go with --problem-type")
+            problem, columns, positive = asked
+            model, metrics, suggested = make_quality_baseline(table, output, problem, columns, positive)
+            _say(f"Rows      {table.num_rows:,}")
+            for line in show.quality(model, metrics):
+                _say(line)
+            _say(f"Baseline  {output / FOLDER}, {len(suggested.thresholds)} thresholds")
+            return
         by = [[name.strip() for name in columns.split(",")] for columns in segments]
         features = make_baseline(table, output, by, max_segments, withhold_values)["features"]
         kinds = [feature["inferred_type"] for feature in features]

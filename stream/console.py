@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitors.model_quality.judging import SUGGESTED
+from schemas import quality as qualities
 from schemas.analysis import Metric
 from schemas.report import Violation
 from stream.sending.target import Told
@@ -47,6 +49,19 @@ def read_reports(directory: Path) -> list[Report]:
     """Every report.json below `directory`, in order of subject, monitor and window."""
     paths = sorted(directory.glob("reports/**/report.json"))
     return [msgspec.json.decode(path.read_bytes()) for path in paths]
+
+
+def quality(model: qualities.Model, metrics: Mapping[str, Any]) -> Iterator[str]:
+    """What a baseline of a model's quality says, in lines."""
+    positive = f", positive label {model.positive_label}" if model.positive_label is not None else ""
+    yield f"Problem   {model.problem_type}{positive}"
+    figures = {name: metric for name, metric in metrics.items() if isinstance(metric, qualities.Metric)}
+    known = (name for name in SUGGESTED[model.problem_type] if name in figures)
+    yield "Metrics   " + ", ".join(f"{name} {_figure(figures[name])}" for name in known)
+
+
+def _figure(metric: qualities.Metric) -> str:
+    return f"undefined ({metric.reason})" if metric.value is None else f"{metric.value:.4g}"
 
 
 def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:

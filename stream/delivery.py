@@ -1,11 +1,14 @@
 """The delivery stage: rows and dead letters of a range of the log, held until the range is cut."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.decode import Decoded
+from schemas.errors import BadRecord
 from schemas.frame import Subject
 from schemas.layout import Layout
 from sinks.dead_letters import DeadLetter
@@ -45,23 +48,31 @@ class Delivery:
         for record in np.flatnonzero(late):
             reasons[int(record)] = ("late", "came after its window was final")
         for index, (code, reason) in sorted(reasons.items()):
-            letter = self._letter(batch, decoded, index, code, reason)
-            self._letters.append(letter)
-            self.nbytes += len(letter.record) + _LETTER_BYTES
+            self._keep(batch, int(decoded.event_time[index]), index, code, reason)
 
-    def _letter(self, batch: Batch, decoded: Decoded, index: int, code: str, reason: str) -> DeadLetter:
+    def refuse(self, batch: Batch, bad: Mapping[int, BadRecord]) -> None:
+        """Keep records aside that are no captures; their time is that of their arrival."""
+        for index, error in bad.items():
+            self._keep(batch, int(batch.frame.arrived[index]), index, error.code, str(error))
+
+    def _keep(self, batch: Batch, event_time: int, index: int, code: str, reason: str) -> None:
+        letter = self._letter(batch, event_time, index, code, reason)
+        self._letters.append(letter)
+        self.nbytes += len(letter.record) + _LETTER_BYTES
+
+    def _letter(self, batch: Batch, event_time: int, index: int, code: str, reason: str) -> DeadLetter:
         origin = batch.origin(index)
         return DeadLetter(
             code=code,
             reason=reason,
-            subject=decoded.subject,
+            subject=batch.frame.subject,
             partition=self._partition,
             offset=origin.offset,
             source=origin.source,
             line=origin.line,
-            arrived=int(decoded.frame.arrived[index]),
-            event_time=int(decoded.event_time[index]),
-            record=decoded.frame.data[index].as_py(),
+            arrived=int(batch.frame.arrived[index]),
+            event_time=event_time,
+            record=batch.frame.data[index].as_py(),
         )
 
     def cut(self, first_offset: int) -> Range:

@@ -13,7 +13,7 @@ from stream.log import Log
 from stream.settings import Settings
 
 STATE = "streamgauge.sqlite"
-_MADE_HERE = ("captures", "reports", "errors")
+_MADE_HERE = ("captures", "reports", "errors", "merged")
 _FILES_MADE_HERE = ("alerts.jsonl", "summary.json", "index.html")
 
 
@@ -27,17 +27,20 @@ def fingerprint(settings: Settings) -> str:
 
 def _places(settings: Settings) -> set[Path]:
     """Baseline directories and scripts."""
-    places = {settings.baseline, settings.preprocessor, *settings.monitors, settings.bias}
+    places = {settings.baseline, settings.quality.baseline, settings.preprocessor, *settings.monitors}
+    places |= {settings.bias}
     for own in settings.endpoints.values():
         places |= {own.baseline, own.preprocessor, *(own.monitors or ()), own.bias}
+        places |= {own.quality.baseline} if own.quality else set()
     return {place for place in places if place is not None}
 
 
 def _files(place: Path) -> list[Path]:
     if not place.is_dir():
         return [place]
-    segments = sorted(place.glob("segments/**/*.json"))
-    return [*(place / name for name in ("constraints.json", "statistics.json", "analysis.json")), *segments]
+    more = sorted([*place.glob("segments/**/*.json"), *place.glob("model_quality/*.json")])
+    own = ("constraints.json", "statistics.json", "analysis.json", "model_quality.json")
+    return [*(place / name for name in own), *more]
 
 
 def prepare(output: Path, overwrite: bool) -> None:

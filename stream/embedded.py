@@ -1,19 +1,25 @@
 """The embedded host: one process that runs all stages, with its log and checkpoints in one SQLite file."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 from msgspec import Struct
 
 from schemas import frame as frames
+from schemas.decode import Decoded
 from schemas.frame import Frame, Subject
 from schemas.report import Counts, Report
 from sinks import dead_letters, parquet, reports
+from sinks import merged as merged_records
 from sinks.alerts import AlertFile
 from sinks.objects import Objects
 from stream.announce import announce
 from stream.batch import Batch, batches
+from stream.changes import Changes
+from stream.joining.quality import Quality
 from stream.judge import Judge
 from stream.log import Log, Position
 from stream.partition import Partition, read_message
@@ -31,6 +37,7 @@ class Outputs(Struct, frozen=True):
     errors: Objects
     root: Objects
     alerts: AlertFile
+    merged: Objects
 
     @classmethod
     def of(cls, settings: Settings) -> "Outputs":
@@ -42,6 +49,7 @@ class Outputs(Struct, frozen=True):
             Objects.at(out / "errors"),
             Objects.at(out),
             AlertFile(out / "alerts.jsonl"),
+            Objects.at(out / "merged"),
         )
 
 
@@ -67,7 +75,8 @@ class Embedded:
         self._log = store
         self._outputs = outputs
         self._persist = persist
-        self._partition = Partition(PARTITION, settings, setups, store.states("watch"))
+        self._quality = Quality(PARTITION, settings, setups, store) if settings.joins else None
+        self._partition = Partition(PARTITION, settings, setups, store.states("watch"), self._predicted)
         self._watch = self._partition.watch
         self._judge = Judge(settings.window, setups.monitors)
         self._judge.restore(store.states("judge"))
@@ -84,19 +93,27 @@ class Embedded:
             read = ((offset, read_message(message, Subject(), 0)) for offset, message in messages)
             for batch in batches(read):
                 self._observe(batch)
-            self._at = messages[-1][0]
-            if self._due():
-                self.checkpoint()
+                self._at = batch.offsets[-1]
+                if self._due():
+                    self.checkpoint()
 
     def _due(self) -> bool:
         """Whether to store now. A range that may be half delivered must end where it was meant to end."""
         if (intent := self._log.intent) is not None:
             return self._at == intent
-        return self._partition.full
+        return self._partition.full or (self._quality is not None and self._quality.full)
 
     def _observe(self, batch: Batch) -> None:
+        if batch.frame.labels:
+            if self._quality is not None:
+                self._partition.delivery.refuse(batch, self._quality.labels(batch.frame))
+            return
         watched = self._partition.observe(batch)
         for report in self._judge.observe(watched.subject, watched.partials, watched.progress):
+            self._publish(report)
+
+    def _predicted(self, decoded: Decoded) -> None:
+        for report in self._quality.predictions(decoded) if self._quality else ():
             self._publish(report)
 
     def _publish(self, report: Report) -> None:
@@ -116,7 +133,22 @@ class Embedded:
         self._persist(lambda: parquet.write(self._outputs.rows, cut.tables, *place, self._log.identity))
         self._persist(lambda: dead_letters.write(self._outputs.errors, cut.letters, *place))
         changes = {"watch": self._watch.checkpoint(), "judge": self._judge.checkpoint()}
+        if self._quality is not None:
+            changes |= self._joined(self._quality, place)
         self._persist(lambda: self._log.commit(self._at, changes))
+
+    def _joined(self, quality: Quality, place: tuple[int, int]) -> dict[str, Changes]:
+        """Write what was joined since the last checkpoint, and the reports that it changes."""
+        merged, changed = quality.cut()
+        for part in merged:
+            body = part.body()
+            self._persist(partial(self._put_merged, part.subject, part.hour, body, place))
+        for report in changed:
+            self._publish(report)
+        return quality.checkpoint()
+
+    def _put_merged(self, subject: Subject, hour: int, body: pa.Buffer, place: tuple[int, int]) -> None:
+        merged_records.write(self._outputs.merged, subject, hour, body, *place, self._log.identity)
 
     def watermark(self, subject: Subject) -> int:
         """Event time (ms) before which nothing more is expected of `subject`."""
@@ -133,7 +165,9 @@ class Embedded:
 
     def summary(self) -> dict[str, Any]:
         """Totals since the first record: what came, what became of it, and what was said."""
+        quality = {"quality": self._quality.summary()} if self._quality else {}
         return {
+            **quality,
             "counts": msgspec.to_builtins(self.totals),
             "bad_by_reason": dict(sorted(self._watch.reasons.items())),
             "reports": {status: n for status, n in sorted(self._judge.statuses.items()) if n},

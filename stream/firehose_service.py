@@ -42,7 +42,7 @@ class Firehose:
     ) -> None:
         self._trust = trust_options(kafka or KafkaSettings()) if settings.kafka else {}
         self._queue = Queue(output / STATE, settings.max_waiting_bytes)
-        self._watched: dict[str, int] = dict.fromkeys(settings.watch, 0)
+        self._watched: dict[str, int] = dict.fromkeys((*settings.watch, *settings.labels), 0)
         self.metrics = Metrics()
         try:
             self._runner = Runner(
@@ -57,6 +57,7 @@ class Firehose:
         self._settings, self._output, self._now = settings, output, now
         self._parts: list[KafkaFeeds | PageServer | EmbeddedMetrics] = []
         self.metrics_port: int | None = None
+        self.more = ""  # metrics of others, to be told with these
         self.door = Door(settings, self._queue, now, self.metrics, self._deliverable)
         self._thread = DoorThread(self.door)
 
@@ -88,7 +89,7 @@ class Firehose:
 
     def _tell(self) -> None:
         """Begin to tell of metrics, as far as that is asked for."""
-        told = tell(self._settings, self._output, self.metrics, self._now)
+        told = tell(self._settings, self._output, self.metrics, self._now, lambda: self.more)
         self._parts += told
         self.metrics_port = next((part.port for part in told if isinstance(part, PageServer)), None)
 

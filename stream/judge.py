@@ -8,9 +8,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from monitors.base import Monitor
 from schemas.frame import Subject
-from schemas.report import VIOLATIONS, Counts, Finding, Report, Status, Window, violations_document
+from schemas.report import (
+    VIOLATIONS,
+    Counts,
+    Coverage,
+    Finding,
+    Report,
+    Status,
+    Window,
+    violations_document,
+)
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
@@ -23,6 +31,9 @@ from stream.watermarks import Progress, Watermarks
 MAX_EMPTY = (
     168  # a week of hours: windows without data reported in one gap; a longer one keeps the last of them
 )
+
+
+_Known = tuple[Counts, Coverage | None, int]  # of a partial: counts, labels and version
 
 
 class _Timeline(Struct):
@@ -43,19 +54,23 @@ class Judge:
     Windows between the first and the watermark in which nothing came are reported as NoData. A partial
     that changes a closed window publishes it again, with the next revision. A violation says since when it
     lasts; where a revision changes that for later windows, they are published again too.
+
+    `nothing` is what its monitors observe when there is nothing: rows, or rows with labels.
     """
 
     def __init__(
         self,
         windows: WindowSettings,
-        monitors: Callable[[Subject], Sequence[Monitor]],
+        monitors: Callable[[Subject], Sequence[Any]],
         partitions: Sequence[int] = (),
+        nothing: Any = NO_ROWS,
     ) -> None:
         self._size = milliseconds(windows.size)
         self._retention = milliseconds(windows.retention)
         self._horizon = self._size * (MEMORY + 1) + self._retention
         self._monitors = monitors
         self._partitions = partitions
+        self._nothing = nothing
         self._read: dict[int, int] = {}
         self._timelines: dict[Subject, _Timeline] = {}
         self._dirty: set[Place] = set()
@@ -75,7 +90,7 @@ class Judge:
                 continue  # told again: what the other partitions held of it is gone
             known = timeline.partials.setdefault(start, {})
             before = known.get(partial.partition)
-            if before is not None and partial.counts.records <= before.counts.records:
+            if before is not None and partial.extent <= before.extent:
                 continue  # partials are cumulative: it tells nothing that is not known
             known[partial.partition] = _accept(timeline, partial)
             self._dirty.add((subject, start))
@@ -156,6 +171,8 @@ class Judge:
         known = timeline.partials.get(start, {})
         partials = [known[number] for number in sorted(known)]
         counts = reduce(Counts.merge, map(_counted, partials), Counts())
+        found = [partial.labels for partial in partials if partial.labels is not None]
+        labels = reduce(Coverage.merge, found, Coverage()) if self._nothing is not NO_ROWS else None
         published = timeline.published.setdefault(start, {})
         window = Window(start, start + self._size)
         for monitor in self._monitors(subject):
@@ -164,10 +181,12 @@ class Judge:
                 finding = before.finding
             else:
                 states = [p.states[monitor.name] for p in partials if p.states is not None]
-                finding = monitor.finish(reduce(lambda a, b: a.merge(b), states, monitor.observe(NO_ROWS)))
+                finding = monitor.finish(
+                    reduce(lambda a, b: a.merge(b), states, monitor.observe(self._nothing))
+                )
             finding = dated(finding, start, last_before(timeline.published, monitor.name, start))
             revision = before.revision + 1 if before else 0
-            report = Report(subject, monitor.name, window, revision, counts, finding)
+            report = Report(subject, monitor.name, window, revision, counts, finding, labels)
             kept = Finding(finding.violations, finding.drift, {})  # documents are written once
             published[monitor.name] = msgspec.structs.replace(report, finding=kept)
             self.statuses[report.status] += 1
@@ -221,7 +240,7 @@ class Judge:
         partials, published = timeline.partials.get(start, {}), timeline.published.get(start, {})
         if not partials and not published:
             return None
-        counts = {number: partial.counts for number, partial in partials.items()}
+        counts = {number: (p.counts, p.labels, p.version) for number, p in partials.items()}
         open_ = [number for number, partial in partials.items() if partial.states is not None]
         refused = [number for number, partial in partials.items() if partial.refused]
         head = (*place, counts, open_, refused, list(published.values()))
@@ -252,16 +271,17 @@ class Judge:
 
     def _restore_window(self, raw: bytes, states: Dumped) -> None:
         subject, start, counts, open_, refused, published = msgspec.msgpack.decode(
-            raw, type=tuple[Subject, int, dict[int, Counts], list[int], list[int], list[Report]]
+            raw, type=tuple[Subject, int, dict[int, _Known], list[int], list[int], list[Report]]
         )
         timeline = self._timelines.setdefault(subject, _Timeline())
         window = Window(start, start + self._size)
-        for number, counted in counts.items():
+        for number, (counted, labels, version) in counts.items():
             loaded: dict[str, Any] | None = None
             if number in open_:
                 own = {tuple(place): part for (of, *place), part in states.items() if of == number}
-                loaded = load_states(self._monitors(subject), own)
-            partial = Partial(subject, window, number, counted, loaded, number in refused)
+                loaded = load_states(self._monitors(subject), own, self._nothing)
+            is_refused = number in refused
+            partial = Partial(subject, window, number, counted, loaded, is_refused, labels, version)
             timeline.partials.setdefault(start, {})[number] = partial
         if published:
             timeline.published[start] = {report.monitor: report for report in published}

@@ -12,7 +12,7 @@ from msgspec import Struct
 from schemas.errors import StateError
 from stream.changes import Changes
 
-VERSION = 3  # of the states that are stored
+VERSION = 4  # of the states that are stored
 AT_ONCE = 64  # messages read together
 _READ_BYTES = 8 << 20
 _TABLES = """
@@ -145,6 +145,13 @@ class Log:
         """Everything that a stage has stored."""
         rows = self._db.execute("SELECT name, value FROM state WHERE stage = ?", (stage,))
         return {name: bytes(value) for name, value in rows}
+
+    def state(self, stage: str, name: str) -> bytes | None:
+        """One value of what a stage has stored."""
+        row = self._db.execute(
+            "SELECT value FROM state WHERE stage = ? AND name = ?", (stage, name)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
 
     def get(self, name: str, default: Any) -> Any:
         """A fact about the log as a whole."""

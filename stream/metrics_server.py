@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def serve_metrics(host: str, port: int, metrics: Metrics) -> PageServer:
-    """Answers GET /metrics. Raises ConfigError when the address cannot be had."""
+def serve_metrics(host: str, port: int, metrics: Metrics, more: Callable[[], str] = lambda: "") -> PageServer:
+    """Answers GET /metrics, with `more` behind. Raises ConfigError when the address cannot be had."""
 
     def page() -> Page:
-        return Page(prometheus(metrics.snapshot()).encode(), kind=_TYPE)
+        return Page((prometheus(metrics.snapshot()) + more()).encode(), kind=_TYPE)
 
     return PageServer(host, port, {"/metrics": page})
 
@@ -58,12 +58,16 @@ class EmbeddedMetrics:
 
 
 def tell(
-    settings: FirehoseSettings, output: Path, metrics: Metrics, now: Callable[[], int]
+    settings: FirehoseSettings,
+    output: Path,
+    metrics: Metrics,
+    now: Callable[[], int],
+    more: Callable[[], str] = lambda: "",
 ) -> list[PageServer | EmbeddedMetrics]:
     """Begin to tell of metrics, as far as that is asked for; each part is the caller's to close."""
     parts: list[PageServer | EmbeddedMetrics] = []
     if settings.metrics_port is not None:
-        parts.append(serve_metrics(settings.host, settings.metrics_port, metrics))
+        parts.append(serve_metrics(settings.host, settings.metrics_port, metrics, more))
     if every := settings.embedded_metrics.total_seconds():
         parts.append(EmbeddedMetrics(output / "metrics.jsonl", every, metrics, now))
     return parts

@@ -1,7 +1,7 @@
 """One partition of the log in either host: its records decoded once, watched and kept for delivery."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from schemas import frame as frames
 from schemas.decode import Decoded, decode, refuse
@@ -22,13 +22,21 @@ _NO_LAYOUT = Layout({})
 
 
 class Partition:
-    """Watch and delivery of the partition `number`, restored from what checkpoints of it have `stored`."""
+    """Watch and delivery of the partition `number`, restored from what checkpoints of it have `stored`.
+    `also` is given what was decoded."""
 
-    def __init__(self, number: int, settings: Settings, setups: Setups, stored: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        number: int,
+        settings: Settings,
+        setups: Setups,
+        stored: Mapping[str, bytes],
+        also: Callable[[Decoded], None] = lambda decoded: None,
+    ) -> None:
         self.watch = Watch(number, settings.window, setups.monitors)
         self.delivery = Delivery(number)
         self.watch.restore(stored)
-        self._setups = setups
+        self._setups, self._also = setups, also
         self._max_ahead = milliseconds(settings.window.max_ahead)
         self._due = settings.checkpoint
         self._unwatched: set[str] = set()
@@ -39,6 +47,7 @@ class Partition:
         decoded = self._decode(batch, setup)
         watched = self.watch.observe(decoded)
         self.delivery.observe(batch, decoded, watched.late, setup.layout if setup else _NO_LAYOUT)
+        self._also(decoded)
         return watched
 
     def _decode(self, batch: Batch, setup: Setup | None) -> Decoded:

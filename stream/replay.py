@@ -13,7 +13,7 @@ from stream.log import Log, Position
 from stream.retry import persist
 from stream.settings import Settings
 from stream.setup import Setups
-from stream.source import Chunk
+from stream.source import CaptureFile, Chunk
 
 _APPEND_BYTES = 4 << 20  # of records between two syncs of the log
 _DELAYS = (0.2, 1.0, 5.0)  # between tries of a write; a person waits, and the same command goes on later
@@ -33,7 +33,10 @@ class Replay:
     def __init__(self, settings: Settings, *, overwrite: bool = False) -> None:
         self.settings = settings
         self.problems: list[str] = []
-        self._files = source.find(settings.source.captures, settings.source.subject)
+        captures = source.find(settings.source.captures, settings.source.subject)
+        self._subjects = {file.subject for file in captures}
+        labels = source.find_labels(settings.labels.places)
+        self._files = sorted([*captures, *labels], key=CaptureFile.order)
         setups = Setups(settings)
         if overwrite:
             directory.keep_foreign_rows(settings)
@@ -57,7 +60,7 @@ class Replay:
 
     def _finish(self) -> None:
         if not self._log.get("closed", False):
-            subjects = sorted({file.subject for file in self._files}, key=str)
+            subjects = sorted(self._subjects, key=str)
             self.host.append([Frame.completion(subject, END_OF_TIME) for subject in subjects])
             self._log.put("closed", True)
         self.host.pump()

@@ -18,10 +18,11 @@ from sinks import page
 from stream import directory, source
 from stream.embedded import Embedded, Outputs
 from stream.firehose_service import Firehose
+from stream.joining.exposition import prometheus
 from stream.log import Log, Position
 from stream.placing import BEFORE_ALL
 from stream.retry import persist
-from stream.settings import Settings
+from stream.settings import FirehoseSettings, Settings
 from stream.setup import Setups
 from stream.source import CaptureFile
 
@@ -61,7 +62,7 @@ class Service:
         self._paged = -_PAGE_EVERY  # the first checkpoint makes the first page
         self._problems: dict[str, str] = {}
         self._said: dict[str, Any] = {}
-        self._watched = settings.firehose.watch if settings.firehose else {}
+        self._watched = _streams(settings.firehose) if settings.firehose else {}
         self.firehose = (
             Firehose(settings.firehose, settings.output, now, settings.kafka) if settings.firehose else None
         )
@@ -98,23 +99,25 @@ class Service:
             self._stop.wait(min(left, _STREAMS_EVERY))
 
     def _take_streams(self) -> None:
-        """Records of the delivery streams that are watched, as captures of their endpoints."""
-        for name, endpoint in self._watched.items():
+        """Records of the delivery streams that are watched: captures of their endpoints, or labels."""
+        for name, subject in self._watched.items():
             key = f"firehose:{name}"
             for _ in range(_PORTIONS):
                 if self.firehose is None or self._stop.is_set():
                     return
-                subject, now = Subject(endpoint), self._now()
+                now = self._now()
                 at = self._positions.get(key, Position()).offset
                 records = self.firehose.read(name, at)
                 if not len(records):
                     break
                 lines = np.zeros(len(records), np.uint32)
-                frame = Frame(subject, records.data, records.arrived, lines, key)
+                columns = records.data, records.arrived, lines
+                frame = Frame(subject or Subject(), *columns, key, labels=subject is None)
                 self._positions[key] = Position(int(records.sequence[-1]))
                 self.host.append(split(frame), {key: self._positions[key]})
                 self.firehose.watched(name, self._positions[key].offset)
-                self._heard[subject] = now
+                if subject is not None:
+                    self._heard[subject] = now
                 self.host.pump()
                 self._checkpoint_if_due()
 
@@ -133,9 +136,13 @@ class Service:
     def _found(self) -> list[CaptureFile]:
         """Files with something new; a place that cannot be read now is tried again at the next step."""
         files: list[CaptureFile] = []
-        for place in self._settings.source.captures:
+        captures, labels = self._settings.source.captures, self._settings.labels.places
+        for place in (*captures, *labels):
             try:
-                files += source.find([place], self._settings.source.subject)
+                if place in captures:
+                    files += source.find([place], self._settings.source.subject)
+                if place in labels:
+                    files += source.find_labels([place])
                 self._problems.pop(place, None)
             except SourceError as error:
                 self._complain(place, str(error))
@@ -152,7 +159,8 @@ class Service:
                     self.host.append(chunk.frames, {chunk.path: chunk.position})
                     self._positions[chunk.path] = chunk.position
                 if chunk.frames:
-                    self._heard[file.subject] = arrived
+                    if not file.labels:
+                        self._heard[file.subject] = arrived
                     self.host.pump()
                 if self._stop.is_set():
                     return
@@ -189,11 +197,14 @@ class Service:
 
     def _checkpoint_if_due(self) -> None:
         if time.monotonic() - self._checkpointed >= self._settings.checkpoint.interval.total_seconds():
-            self._checkpoint()
+            self.checkpoint()
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Store everything that was taken in."""
         self.host.checkpoint()
         self._checkpointed = time.monotonic()
+        if self.firehose:
+            self.firehose.more = prometheus(self.host.summary().get("quality", {}))
         if time.monotonic() - self._paged >= _PAGE_EVERY:
             self._write_page()
 
@@ -211,8 +222,13 @@ class Service:
     def close(self) -> None:
         """Store everything and let go of the log."""
         self.host.pump()
-        self._checkpoint()
+        self.checkpoint()
         self._write_page()
         self._log.close()
         if self.firehose:
             self.firehose.close()
+
+
+def _streams(door: FirehoseSettings) -> dict[str, Subject | None]:
+    """Whose captures each stream that is watched holds; None for ground truth."""
+    return {name: Subject(endpoint) for name, endpoint in door.watch.items()} | dict.fromkeys(door.labels)

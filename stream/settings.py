@@ -16,6 +16,7 @@ from stream.choices import FilterSettings, Limits, SegmentSettings
 from stream.fields import Directory, Duration, File, Name, Place
 from stream.fields import Section as _Section
 from stream.kafka_settings import KafkaSettings
+from stream.label_settings import LabelSettings, QualitySettings
 from stream.search_settings import SearchSettings
 
 _IN_WORDS = {  # instead of what pydantic says to a Python programmer
@@ -88,6 +89,7 @@ class EndpointSettings(_Section):
     monitor_settings: dict[str, Limits] | None = None
     segments: tuple[SegmentSettings, ...] | None = Field(None, description="columns to watch by value")
     max_segments: int | None = Field(None, ge=1, le=1_000)
+    quality: QualitySettings | None = None
     bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
 
 
@@ -190,6 +192,7 @@ class FirehoseSettings(_Section):
     watch: dict[str, str] = Field(
         default_factory=dict, description="streams of capture records, and the endpoint that each is of"
     )
+    labels: tuple[Name, ...] = Field((), description="streams of ground truth")
     kafka: str | None = Field(
         None, description="brokers of streams with a Kafka topic as source, host:port,..."
     )
@@ -229,12 +232,19 @@ class Settings(_Section):
     )
     segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
+    labels: LabelSettings = LabelSettings()
+    quality: QualitySettings = QualitySettings()
     bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve and ingest")
     kafka: KafkaSettings = KafkaSettings()
     opensearch: SearchSettings | None = Field(None, description="cluster that alerts and metrics go to")
     s3: S3Settings = S3Settings()
+
+    @property
+    def joins(self) -> bool:
+        """Whether labels are to come."""
+        return bool(self.labels.places or (self.firehose and self.firehose.labels))
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -286,7 +296,9 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
         if isinstance(table, dict):
             _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor", "bias"), base)
             _resolve_list(table, "monitors", base)
+            _resolve_names(table.get("quality"), ("baseline",), base)
     _resolve_list(document.get("source"), "captures", base)
+    _resolve_list(document.get("labels"), "places", base)
     if isinstance(door := document.get("firehose"), dict):
         _resolve_names(door, ("buckets", "tables"), base)
         if isinstance(functions := door.get("functions"), dict):

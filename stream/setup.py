@@ -18,6 +18,9 @@ from schemas.statistics import Statistics
 from stream import bias
 from stream.choices import FilterSettings
 from stream.custom import MonitorFile
+from stream.joining.setup import quality_setup
+from stream.joining.stage import QualitySetup
+from stream.label_settings import QualitySettings
 from stream.preprocessor import Preprocessor
 from stream.segmenting import segmented
 from stream.settings import CheckSettings, ColumnSettings, EndpointSettings, Settings
@@ -30,6 +33,7 @@ class Setup(Struct, frozen=True):
     monitors: Sequence[Monitor]
     handler: Handler | None = None
     filter: FilterSettings = FilterSettings()
+    quality: QualitySetup | None = None
 
 
 class Setups:
@@ -45,6 +49,7 @@ class Setups:
         self._default = self._setup(EndpointSettings())
         self._endpoints = {name: self._setup(own) for name, own in settings.endpoints.items()}
         self._check_limits()
+        self._check_quality()
 
     def of(self, subject: Subject) -> Setup | None:
         """The setup of a subject; None when no baseline is configured for it."""
@@ -54,6 +59,18 @@ class Setups:
         """The monitors of a subject; none when no baseline is configured for it."""
         setup = self.of(subject)
         return setup.monitors if setup else ()
+
+    def quality(self, subject: Subject) -> QualitySetup | None:
+        """How a subject's predictions are joined; None when they are not."""
+        setup = self.of(subject)
+        return setup.quality if setup else None
+
+    @property
+    def ground_truth_attributes(self) -> list[str]:
+        """What labels are called where ground truth has names; whose it is, is not known when it is read."""
+        setups = (self._default, *self._endpoints.values())
+        found = {setup.quality.ground_truth_attribute for setup in setups if setup and setup.quality}
+        return sorted(name for name in found if name is not None)
 
     def _setup(self, own: EndpointSettings) -> Setup | None:
         """What an endpoint sets stands in place of what is set for all."""
@@ -77,16 +94,27 @@ class Setups:
             if path not in self._monitors:
                 self._monitors[path] = MonitorFile(path)
             monitors += self._monitors[path].monitors(layout, chosen.monitor_settings or {})
+        quality, estimates = quality_setup(chosen.quality or QualitySettings(), chosen.baseline, layout)
+        monitors += estimates
         names = [monitor.name for monitor in monitors]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigError(f"two monitors of the name {', '.join(twice)}")
         handler = self._handler(chosen.preprocessor)
-        return Setup(layout, monitors, handler, chosen.filter or FilterSettings())
+        return Setup(layout, monitors, handler, chosen.filter or FilterSettings(), quality)
 
     def _handler(self, path: Path | None) -> Handler | None:
         if path is not None and path not in self._handlers:
             self._handlers[path] = Preprocessor(path)
         return self._handlers[path] if path is not None else None
+
+    def _check_quality(self) -> None:
+        """Labels that nothing is joined with would wait for ever."""
+        setups = (self._default, *self._endpoints.values())
+        if self._settings.joins and not any(setup and setup.quality for setup in setups):
+            raise ConfigError(
+                "labels: no endpoint has a problem type: set quality.problem_type, or make a baseline with "
+                "--problem-type"
+            )
 
     def _check_limits(self) -> None:
         """Limits of a monitor that there is not would otherwise never be missed."""

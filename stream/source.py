@@ -20,6 +20,9 @@ from stream.log import Position
 
 _BLOCK = 4 << 20
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".out")  # each also with .gz behind it
+_LABEL_ENDINGS = (".jsonl", ".ndjson", ".csv")
+_HOUR = re.compile(r"(?:^|/)(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
+_HEADER = re.compile(rb'"?(?:id|event_?id|inference_?id)"?,', re.IGNORECASE)  # of a CSV file of labels
 _LAYOUT = re.compile(r"([^/]+)/([^/]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
 _SETTLED = timedelta(seconds=60)  # a local file unchanged for so long has its last line complete
 _HIDDEN = (".", "_")  # as everywhere around Hadoop: half-written files, and notebooks' copies
@@ -28,7 +31,8 @@ _UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
 class CaptureFile(Struct, frozen=True):
-    """One file, whose records it holds, and the hour that its folder names (empty outside the layout)."""
+    """One file, whose records it holds, and the hour that its folder names (empty outside the layout).
+    `labels`: it holds ground truth, of whichever subject."""
 
     path: str
     subject: Subject
@@ -36,20 +40,22 @@ class CaptureFile(Struct, frozen=True):
     size: int
     settled: bool
     filesystem: fs.FileSystem
+    labels: bool = False
 
     @property
     def name(self) -> str:
         """Path without what says that it is compressed."""
         return self.path.removesuffix(".gz")
 
-    def order(self) -> tuple[str, str]:
-        """What files are read in the order of: by hour, those without one first, then by path."""
-        return self.hour, self.path
+    def order(self) -> tuple[str, bool, str]:
+        """What files are read in the order of: by hour, those without one first, then by path; labels, whose
+        hour is that in which they came, after the captures of it."""
+        return self.hour, self.labels, self.path
 
     @property
     def whole_only(self) -> bool:
         """Whether it cannot be read before it is complete: compressed, or one JSON document."""
-        return self.name != self.path or transform.is_document(self.name)
+        return self.name != self.path or (transform.is_document(self.name) and not self.labels)
 
 
 class Chunk(Struct, frozen=True):
@@ -77,7 +83,15 @@ def find(places: Iterable[str], default: Subject) -> list[CaptureFile]:
     return sorted(found.values(), key=CaptureFile.order)
 
 
-def _files(place: str, default: Subject) -> Iterator[CaptureFile]:
+def find_labels(places: Iterable[str]) -> list[CaptureFile]:
+    """All files of ground truth under `places`, in the order of `find`. A directory may be empty: labels come
+    late. Raises SourceError when a place does not exist."""
+    found = {file.path: file for place in places for file in _files(place, Subject(), labels=True)}
+    return sorted(found.values(), key=CaptureFile.order)
+
+
+def _files(place: str, default: Subject, labels: bool = False) -> Iterator[CaptureFile]:
+    endings = _LABEL_ENDINGS if labels else _ENDINGS
     try:
         if "://" in place:
             filesystem, root = fs.FileSystem.from_uri(place)
@@ -87,30 +101,32 @@ def _files(place: str, default: Subject) -> Iterator[CaptureFile]:
         if top.type == fs.FileType.NotFound:
             raise SourceError(f"{place}: no such file or directory")
         if top.type == fs.FileType.File:
-            yield _file(top, filesystem, default)
+            yield _file(top, filesystem, default, labels)
             return
         for info in filesystem.get_file_info(fs.FileSelector(root, recursive=True)):
-            if info.type == fs.FileType.File and _is_capture(info.path[len(root) :]):
-                yield _file(info, filesystem, default)
+            if info.type == fs.FileType.File and _is_wanted(info.path[len(root) :], endings):
+                yield _file(info, filesystem, default, labels)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(f"{place}: {error}") from error
 
 
-def _is_capture(path: str) -> bool:
+def _is_wanted(path: str, endings: tuple[str, ...]) -> bool:
     """Whether a path below the place that was named is one to read."""
     hidden = any(part.startswith(_HIDDEN) for part in path.split("/"))
-    return not hidden and path.removesuffix(".gz").endswith(_ENDINGS)
+    return not hidden and path.removesuffix(".gz").endswith(endings)
 
 
-def _file(info: fs.FileInfo, filesystem: fs.FileSystem, default: Subject) -> CaptureFile:
+def _file(info: fs.FileInfo, filesystem: fs.FileSystem, default: Subject, labels: bool) -> CaptureFile:
     subject, hour = default, ""
-    if layout := _LAYOUT.search(info.path):
+    if labels:
+        hour = found[1] if (found := _HOUR.search(info.path)) else ""
+    elif layout := _LAYOUT.search(info.path):
         hour = layout[3]
         if not transform.is_manifest(info.path):  # it lies under input/ or output/, which name no variant
             subject = Subject(layout[1], layout[2])
     local = isinstance(filesystem, fs.LocalFileSystem)
     settled = not local or info.mtime is None or datetime.now(UTC) - info.mtime > _SETTLED
-    return CaptureFile(info.path, subject, hour, info.size, settled, filesystem)
+    return CaptureFile(info.path, subject, hour, info.size, settled, filesystem, labels)
 
 
 def read(file: CaptureFile, start: Position, arrived: int, *, whole: bool = True) -> Iterator[Chunk]:
@@ -121,7 +137,7 @@ def read(file: CaptureFile, start: Position, arrived: int, *, whole: bool = True
 
     Raises SourceError when the file cannot be read, or not to its end; what was read before stands.
     """
-    if transform.is_document(file.name):
+    if transform.is_document(file.name) and not file.labels:
         if whole:
             yield _document(file, start, arrived)
         return
@@ -133,7 +149,8 @@ def read(file: CaptureFile, start: Position, arrived: int, *, whole: bool = True
             text = carry + block
             cut = len(text) if at_end and whole else text.rfind(b"\n") + 1
             ready, carry = text[:cut], text[cut:]
-            frames = list(_frames(file, ready.removeprefix(b"" if offset else _BOM), line, arrived))
+            content = ready.removeprefix(b"" if offset else _BOM)
+            frames = list(_frames(file, content, line, arrived))
             offset += cut
             line += ready.count(b"\n")
             size = file.size if at_end and not carry else -1
@@ -166,8 +183,13 @@ def _frames(file: CaptureFile, text: bytes, lines_before: int, arrived: int) -> 
     number = np.arange(lines_before + 1, lines_before + 1 + len(lines), dtype=np.uint32)
     filled = pc.not_equal(pc.binary_length(pc.ascii_trim_whitespace(lines.cast(pa.string(), safe=False))), 0)
     number = number[np.asarray(filled)]
-    records = transform.to_captures(file.name, lines.filter(filled), number)
-    yield from split(Frame.of(file.subject, records, arrived, line=number, source=file.path))
+    records = lines.filter(filled)
+    if not file.labels:
+        records = transform.to_captures(file.name, records, number)
+    elif not lines_before and len(records) and _HEADER.match(records[0].as_py()):
+        records, number = records[1:], number[1:]
+    whole = Frame.of(file.subject, records, arrived, line=number, source=file.path, labels=file.labels)
+    yield from split(whole)
 
 
 def _document(file: CaptureFile, start: Position, arrived: int) -> Chunk:

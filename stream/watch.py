@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from monitors.base import Monitor
 from schemas.decode import Decoded
 from schemas.frame import Subject
-from schemas.report import Counts, Window
+from schemas.report import Counts, Coverage, Window
 from schemas.rows import NO_ROWS
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.placing import BEFORE_ALL, Timing
@@ -27,6 +27,8 @@ class Partial(Struct, frozen=True):
 
     `states` is None once the window is final in the partition: only its counts can still change.
     `refused` is the judge's mark on a partial that came when the window could no longer be merged.
+    Where it is about labels it has their `labels` coverage, and a `version` that grows with every change:
+    what is known of a window can then change without new records.
     """
 
     subject: Subject
@@ -35,6 +37,13 @@ class Partial(Struct, frozen=True):
     counts: Counts
     states: Mapping[str, Any] | None
     refused: bool = False
+    labels: Coverage | None = None
+    version: int = 0
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Grows with what the partial knows."""
+        return self.version, self.counts.records
 
 
 class Watched(Struct, frozen=True):
@@ -224,10 +233,10 @@ class Watch:
             timeline.unsent.add(start)
 
 
-def load_states(monitors: Sequence[Monitor], dumped: Dumped) -> dict[str, Any]:
+def load_states(monitors: Sequence[Any], dumped: Dumped, nothing: Any = NO_ROWS) -> dict[str, Any]:
     """States of `monitors` from what was stored of them, by monitor and part; one that is new since then
-    begins empty."""
+    begins with `nothing`."""
     stored: dict[str, dict[str, bytes]] = {}
     for (monitor, part), raw in dumped.items():
         stored.setdefault(monitor, {})[part] = raw
-    return {m.name: m.load(stored[m.name]) if m.name in stored else m.observe(NO_ROWS) for m in monitors}
+    return {m.name: m.load(stored[m.name]) if m.name in stored else m.observe(nothing) for m in monitors}

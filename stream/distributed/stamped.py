@@ -22,7 +22,7 @@ from schemas.errors import StateError
 
 MAX_VALUE = 400_000  # bytes of one write; larger values are cut, because messages have a limit
 
-_VERSION = 1
+_VERSION = 2
 _HEAD, _INTENT = b"head", b"intent"
 _NOBODY = -1  # an epoch
 _STAMP = struct.Struct(">QII")  # number of the checkpoint, pieces, bytes before compression

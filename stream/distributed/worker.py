@@ -34,6 +34,8 @@ class Stages:
         self._app, self._settings, self._identity = app, settings, identity
         self._interval = settings.checkpoint.interval.total_seconds()
         self._setups = Setups(settings)
+        if settings.joins:
+            log.warning("labels are not joined by workers", extra={"joined_by": "replay, serve"})
         self._store = Store.of(settings)
         self.registry = CollectorRegistry()
         self._latency = latency(self.registry)

@@ -1,0 +1,1 @@
+"""The join of predictions with the labels that come for them, sooner or later."""

@@ -1,0 +1,200 @@
+"""Windows of joined rows: what is known of a model's quality in each, and what the judge must hear of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from schemas.frame import Subject
+from schemas.labelled import NO_LABELS, Labelled
+from schemas.report import Counts, Coverage, Finding, Window
+from schemas.times import END_OF_TIME
+from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
+from stream.joining.joined import Joined
+from stream.placing import BEFORE_ALL, Timing
+from stream.watch import Dumped, Partial, load_states
+
+
+class QualityMonitor(Protocol):
+    """A monitor of rows with labels; otherwise as any other."""
+
+    @property
+    def name(self) -> str: ...
+
+    def observe(self, batch: Labelled) -> Any:
+        """The state of rows, which may be none: that is the identity of merge."""
+        ...
+
+    def load(self, parts: Mapping[str, bytes]) -> Any:
+        """Restore a state from what its `dump` gave."""
+        ...
+
+    def finish(self, state: Any) -> Finding:
+        """Judge a whole window's state."""
+        ...
+
+
+class _Open(Struct):
+    """`records` came, of which `matched` gave `rows`, and `expired` had to make room without a label. `told`
+    is whether the judge knows of the window, `changed` whether there is more to tell."""
+
+    records: int = 0
+    matched: int = 0
+    rows: int = 0
+    expired: int = 0
+    version: int = 0
+    told: bool = False
+    changed: bool = True
+
+
+class QualityWindows:
+    """Windows of one partition. They stay open for labels until they are older than the retention.
+
+    News of a window is given when the watermark passes its end, and at its last moment; what labels change in
+    between is given when `flush` asks.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        timing: Timing,
+        monitors: Callable[[Subject], Sequence[QualityMonitor]],
+        stored: Stored,
+    ) -> None:
+        self._partition, self._timing, self._monitors = partition, timing, monitors
+        self._watermarks: dict[Subject, int] = {}
+        self._open: dict[Place, _Open] = {}
+        self._states: dict[Place, dict[str, Any]] = {}
+        self._dirty: set[Place] = set()
+        self._tracker = Tracker(stored)
+        self._restore(stored)
+
+    def watermark(self, subject: Subject) -> int:
+        """Event time (ms) before which nothing more is expected of `subject`."""
+        return self._watermarks.get(subject, BEFORE_ALL)
+
+    def came(self, subject: Subject, counts: Mapping[int, int]) -> None:
+        """Take in how many predictions came, by start of their window."""
+        for start, records in counts.items():
+            self._at((subject, start)).records += records
+
+    def joined(self, parts: Iterable[Joined]) -> None:
+        """Take in rows with their labels. Those of a window that is final count no more."""
+        for part in parts:
+            place = (part.subject, part.start)
+            if place in self._open and (part.rows or part.whole):
+                self._join(place, part)
+
+    def _join(self, place: Place, part: Joined) -> None:
+        opened = self._at(place)
+        if part.whole:
+            opened.matched = opened.rows = 0
+            self._states[place] = self._nothing(place[0])
+        opened.matched += part.records
+        states = self._states[place]
+        for rows in part.rows:
+            opened.rows += len(rows)
+            for monitor in self._monitors(place[0]):
+                states[monitor.name] = states[monitor.name].merge(monitor.observe(rows))
+
+    def expired(self, gone: Iterable[tuple[Subject, int, int]]) -> None:
+        """Take in how many predictions had to make room without a label, by subject and window."""
+        for subject, start, records in gone:
+            if (subject, start) in self._open:
+                self._at((subject, start)).expired += records
+
+    def _at(self, place: Place) -> _Open:
+        """The window at a place, about to change."""
+        if place not in self._open:
+            self._open[place] = _Open()
+            self._states[place] = self._nothing(place[0])
+        self._dirty.add(place)
+        self._open[place].changed = True
+        return self._open[place]
+
+    def _nothing(self, subject: Subject) -> dict[str, Any]:
+        return {monitor.name: monitor.observe(NO_LABELS) for monitor in self._monitors(subject)}
+
+    def advance(self, subject: Subject, watermark: int) -> list[Partial]:
+        """Take in how far a subject has come; news of windows that close, and of those that are final."""
+        before = self.watermark(subject)
+        if watermark <= before:
+            return []
+        self._watermarks[subject] = watermark
+        size = self._timing.size
+        if watermark // size == before // size:
+            return []
+        mine = sorted(place for place in self._open if place[0] == subject)
+        closed = [place for place in mine if place[1] + size <= watermark]
+        over = watermark - self._timing.retention
+        final = [p for p in closed if p[1] + size <= over] if watermark != END_OF_TIME else []
+        for place in final:
+            self._finish(place)
+        everything = watermark == END_OF_TIME  # there will be no more labels either
+        due = [
+            p
+            for p in closed
+            if self._open[p].changed and (everything or p in final or not self._open[p].told)
+        ]
+        news = [self._tell(place) for place in due]
+        for place in final:
+            del self._open[place], self._states[place]
+            self._dirty.add(place)
+        return news
+
+    def _finish(self, place: Place) -> None:
+        opened = self._open[place]
+        if opened.matched + opened.expired < opened.records:
+            self._at(place).expired = opened.records - opened.matched
+
+    def flush(self) -> list[tuple[Subject, int, list[Partial]]]:
+        """News of windows that were told of and have changed since, with the watermark of their subject."""
+        due: dict[Subject, list[Partial]] = {}
+        for place in sorted(self._open, key=str):
+            if self._open[place].told and self._open[place].changed:
+                due.setdefault(place[0], []).append(self._tell(place))
+        return [(subject, self.watermark(subject), news) for subject, news in due.items()]
+
+    def _tell(self, place: Place) -> Partial:
+        opened = self._open[place]
+        opened.told, opened.changed = True, False
+        opened.version += 1
+        self._dirty.add(place)
+        subject, start = place
+        counts = Counts(opened.records, opened.rows)
+        waiting = max(opened.records - opened.matched - opened.expired, 0)
+        labels = Coverage(opened.matched, waiting, opened.expired)
+        window = Window(start, start + self._timing.size)
+        states = dict(self._states[place])
+        return Partial(subject, window, self._partition, counts, states, False, labels, opened.version)
+
+    def checkpoint(self) -> Changes:
+        """What changed since the last checkpoint, as keys and values."""
+        dirty: dict[str, Stored | None] = {window_group(*place): self._dump(place) for place in self._dirty}
+        about = list(self._watermarks.items())
+        dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
+        self._dirty.clear()
+        return self._tracker.changes(dirty)
+
+    def _dump(self, place: Place) -> Stored | None:
+        if place not in self._open:
+            return None
+        group = window_group(*place)
+        values = {key(group): msgspec.msgpack.encode((*place, self._open[place]))}
+        for monitor, state in self._states[place].items():
+            for part, raw in state.dump().items():
+                values[key(group, monitor, part)] = raw
+        return values
+
+    def _restore(self, stored: Stored) -> None:
+        for group, raw, states in grouped(stored):
+            if group == "about":
+                self._watermarks = dict(msgspec.msgpack.decode(raw, type=list[tuple[Subject, int]]))
+            else:
+                self._restore_window(raw, states)
+
+    def _restore_window(self, raw: bytes, states: Dumped) -> None:
+        subject, start, opened = msgspec.msgpack.decode(raw, type=tuple[Subject, int, _Open])
+        self._open[subject, start] = opened
+        self._states[subject, start] = load_states(self._monitors(subject), states, NO_LABELS)
