@@ -17,6 +17,15 @@ def of_drift(drift: Drift) -> Severity:
     large, small = drift.distance or 0.0, drift.threshold
     if drift.method == "ChiSquared":
         large, small = small, large
+    return of_ratio(large, small)
+
+
+def of_ratio(large: float, small: float) -> Severity:
+    """By how many times `small`, what is allowed, goes into `large`; see `of_drift`.
+
+    >>> of_ratio(0.4, 0.2), of_ratio(0.1, 0.0)
+    ('medium', 'high')
+    """
     ratio = large / small if small else inf
     return "low" if ratio < 1.5 else "medium" if ratio < 2.5 else "high"
 

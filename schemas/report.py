@@ -57,7 +57,8 @@ class Violation(Struct, frozen=True):
 
     It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
-    `segment` says for which rows it holds, where it was not all.
+    `segment` says for which rows it holds, where it was not all. The last three are keys of Clarify's
+    violations of bias, which have no feature_name.
     """
 
     feature_name: str
@@ -69,11 +70,17 @@ class Violation(Struct, frozen=True):
     first_seen: str | UnsetType = UNSET
     sample_event_ids: Sequence[str] | UnsetType = UNSET
     segment: Mapping[str, str] | UnsetType = UNSET
+    facet: str | UnsetType = UNSET
+    facet_value: str | UnsetType = UNSET
+    metric_name: str | UnsetType = UNSET
 
     @property
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         """The same in two windows where the same thing is wrong."""
         segment = () if self.segment is UNSET else tuple(sorted(self.segment.items()))
+        if self.metric_name is not UNSET:  # the text of an interval holds the largest number of the window
+            value = str(self.facet_value).partition(", ")[0]
+            segment = (*segment, ("facet_value", value), ("metric_name", self.metric_name))
         return self.feature_name, self.constraint_check_type, segment
 
 
@@ -107,6 +114,12 @@ class Drift(Struct, frozen=True):
 VIOLATIONS = "constraint_violations.json"
 
 
+def violations_document(violations: Sequence[Violation]) -> dict[str, Any]:
+    """The content of constraint_violations.json; Clarify's has a version, Model Monitor's has none."""
+    of_bias = any(violation.metric_name is not UNSET for violation in violations)
+    return {"version": "1.0", "violations": violations} if of_bias else {"violations": violations}
+
+
 class Finding(Struct, frozen=True):
     """What a monitor says of a window's state: violations, distances, and its own documents by file name."""
 
@@ -118,7 +131,7 @@ class Finding(Struct, frozen=True):
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
-            documents[VIOLATIONS] = {"violations": violations}
+            documents[VIOLATIONS] = {**documents[VIOLATIONS], "violations": violations}
         return Finding(violations, self.drift, documents)
 
 

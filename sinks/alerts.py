@@ -88,5 +88,6 @@ def _id(report: Report, violation: Violation) -> str:
         violation.feature_name,
         violation.constraint_check_type,
         *([violation.segment] if violation.segment else []),
+        *([violation.what] if violation.metric_name else []),
     )
     return hashlib.sha256(msgspec.json.encode(about)).hexdigest()[:32]

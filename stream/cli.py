@@ -1,4 +1,4 @@
-"""The command line: streamgauge baseline, replay, serve, topics, doctor and page."""
+"""The command line: streamgauge baseline, bias, replay, serve, topics, doctor and page."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from schemas.constraints import Defaults
 from schemas.errors import (
     BadBaseline,
     ConfigError,
@@ -25,6 +26,7 @@ from schemas.errors import (
     TopicError,
 )
 from sinks.page import write_page
+from stream import bias as bias_report
 from stream import console as show
 from stream import dataset, prepared_dataset, topics
 from stream.baseline import make_baseline
@@ -143,6 +145,46 @@ def baseline(
 
 def _say(line: str) -> None:
     _out.out(line, highlight=False)
+
+
+@main.command(short_help="Report on the bias of a data set.")
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="SageMaker's analysis_config.json, or the same as TOML.")  # fmt: skip
+@click.option("--baseline", "-b", type=click.Path(exists=True, path_type=Path),
+              help="An earlier analysis.json, or its directory, that nothing may be worse than.")  # fmt: skip
+@click.option("--output", "-o", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Directory for analysis.json and constraint_violations.json.")  # fmt: skip
+@click.option("--header/--no-header", default=None,
+              help="Whether line 1 of a CSV file names the columns.  [default: found out]")  # fmt: skip
+@click.option("--compatible", is_flag=True,
+              help="Judge as SageMaker does: whatever is worse, by however little.")  # fmt: skip
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 also when violations were found.")
+def bias(
+    data: Path,
+    config: Path,
+    baseline: Path | None,
+    output: Path,
+    header: bool | None,
+    compatible: bool,
+    exit_zero: bool,
+) -> None:
+    """Measure bias by SageMaker Clarify's metrics, and hold it against a baseline's.
+
+    DATA is CSV, JSON, JSON Lines or Parquet. The configuration names label, facets and, for metrics after
+    training, predicted_label or probability. Without --compatible a metric is a violation only where its
+    95 % interval lies beyond the baseline's value, in groups of 30 rows or more, all metrics together.
+    """
+    with _told():
+        defaults = Defaults(0, 1.0) if compatible else Defaults()
+        found = bias_report.report(data, config, output, baseline, header, defaults)
+        _say(f"Rows        {found.rows:,}")
+        _out.print(show.bias_table(found.metrics, found.violations))
+        for place in found.files:
+            _say(f"Written     {place}")
+        if baseline:
+            _say(f"Violations  {len(found.violations)}")
+        sys.exit(VIOLATIONS if found.violations and not exit_zero else OK)
 
 
 @main.command(short_help="Report on captured traffic, window by window.")

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.analysis import Metric
+from schemas.report import Violation
 from stream.sending.target import Told
 
 _MOST = 25  # lines over all tables
@@ -90,6 +92,21 @@ def _table(subject: str, hits: Sequence[_Hit], most: int) -> Table:
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more: see the page"
         table.caption_justify = "left"
+    return table
+
+
+def bias_table(metrics: Iterable[tuple[str, str, Metric]], violations: Iterable[Violation]) -> Table:
+    """Every metric of bias with its interval, or why it is not defined; violations are marked."""
+    worse = {(v.facet, v.facet_value, v.metric_name) for v in violations}
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in ("facet", "metric", "value", "95 % interval", ""):
+        justify: Any = "right" if column == "value" else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    for facet, value, metric in metrics:
+        number = "" if metric.number is None else f"{metric.number:.4f}"
+        low_high = "" if metric.interval is UNSET else "{:.4f} to {:.4f}".format(*metric.interval)
+        said = metric.error or ("violation" if (facet, value, metric.name) in worse else "")
+        table.add_row(*map(Text, (f"{facet}: {value}", metric.name, number, low_high, said)))
     return table
 
 

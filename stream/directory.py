@@ -27,9 +27,9 @@ def fingerprint(settings: Settings) -> str:
 
 def _places(settings: Settings) -> set[Path]:
     """Baseline directories and scripts."""
-    places = {settings.baseline, settings.preprocessor, *settings.monitors}
+    places = {settings.baseline, settings.preprocessor, *settings.monitors, settings.bias}
     for own in settings.endpoints.values():
-        places |= {own.baseline, own.preprocessor, *(own.monitors or ())}
+        places |= {own.baseline, own.preprocessor, *(own.monitors or ()), own.bias}
     return {place for place in places if place is not None}
 
 
@@ -37,7 +37,7 @@ def _files(place: Path) -> list[Path]:
     if not place.is_dir():
         return [place]
     segments = sorted(place.glob("segments/**/*.json"))
-    return [place / "constraints.json", place / "statistics.json", *segments]
+    return [*(place / name for name in ("constraints.json", "statistics.json", "analysis.json")), *segments]
 
 
 def prepare(output: Path, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from monitors.base import Monitor
 from schemas.frame import Subject
-from schemas.report import VIOLATIONS, Counts, Finding, Report, Status, Window
+from schemas.report import VIOLATIONS, Counts, Finding, Report, Status, Window, violations_document
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
@@ -180,7 +180,7 @@ class Judge:
             report = msgspec.structs.replace(report, revision=report.revision + 1, finding=finding)
             timeline.published[later][monitor] = report
             self._dirty.add((subject, later))
-            document = {VIOLATIONS: {"violations": finding.violations}}
+            document = {VIOLATIONS: violations_document(finding.violations)}
             yield msgspec.structs.replace(
                 report, finding=Finding(finding.violations, finding.drift, document)
             )

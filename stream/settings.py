@@ -88,6 +88,7 @@ class EndpointSettings(_Section):
     monitor_settings: dict[str, Limits] | None = None
     segments: tuple[SegmentSettings, ...] | None = Field(None, description="columns to watch by value")
     max_segments: int | None = Field(None, ge=1, le=1_000)
+    bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
 
 
 class SourceSettings(_Section):
@@ -228,6 +229,7 @@ class Settings(_Section):
     )
     segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
+    bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve and ingest")
     kafka: KafkaSettings = KafkaSettings()
@@ -282,7 +284,7 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
         tables += endpoints.values()
     for table in tables:
         if isinstance(table, dict):
-            _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor"), base)
+            _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor", "bias"), base)
             _resolve_list(table, "monitors", base)
     _resolve_list(document.get("source"), "captures", base)
     if isinstance(door := document.get("firehose"), dict):

@@ -14,6 +14,8 @@ from schemas.errors import BadBaseline, ConfigError
 from schemas.frame import Subject
 from schemas.layout import Layout
 from schemas.prepared import Handler
+from schemas.statistics import Statistics
+from stream import bias
 from stream.choices import FilterSettings
 from stream.custom import MonitorFile
 from stream.preprocessor import Preprocessor
@@ -66,6 +68,11 @@ class Setups:
         monitors: list[Monitor] = [judge(baseline)]
         for entry in chosen.segments or ():
             monitors.append(segmented(entry, chosen.max_segments or 1, baseline, chosen.baseline, judge))
+        if chosen.bias is not None:
+            directory = chosen.baseline
+            described = read_statistics(directory)
+            rules = baseline.constraints
+            monitors.append(bias.monitor(chosen.bias, layout, rules, described, directory, checks.defaults))
         for path in chosen.monitors or ():
             if path not in self._monitors:
                 self._monitors[path] = MonitorFile(path)
@@ -105,20 +112,24 @@ def read_baseline(directory: Path) -> Baseline:
 
     Without statistics.json nothing is compared with a distribution; the other checks stand.
     """
-    rules_at, statistics_at = directory / "constraints.json", directory / "statistics.json"
+    rules_at = directory / "constraints.json"
     if not rules_at.is_file():
         raise BadBaseline(f"{directory}: {_what_is_wrong(directory)}")
     try:
         rules = constraints.parse(rules_at.read_bytes(), str(rules_at))
-        described = None
-        if statistics_at.is_file():
-            described = statistics.parse(statistics_at.read_bytes(), str(statistics_at))
+        described = read_statistics(directory)
     except OSError as error:
         raise BadBaseline(f"{directory}: {error}") from error
     try:
         return Baseline.of(described, rules)
     except BadBaseline as error:
         raise BadBaseline(f"{directory}: {error}") from error
+
+
+def read_statistics(directory: Path) -> Statistics | None:
+    """The statistics.json of a baseline; None where it has none. Raises BadBaseline and OSError."""
+    place = directory / "statistics.json"
+    return statistics.parse(place.read_bytes(), str(place)) if place.is_file() else None
 
 
 def _what_is_wrong(directory: Path) -> str:

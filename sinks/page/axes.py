@@ -92,6 +92,11 @@ def whole_numbers(width: int) -> alt.Axis:
 
 def spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int) -> Spec:
     """The chart as JSON: as wide as its place, in our look whatever theme is enabled."""
-    drawn = chart.properties(width="container", height=height).to_dict()
+    return look(chart.properties(width="container", height=height))
+
+
+def look(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> Spec:
+    """The chart as JSON in our look, of whatever size it is."""
+    drawn = chart.to_dict()
     del drawn["$schema"]  # an address that nothing needs to load
     return {**drawn, "config": _CONFIG}

@@ -64,6 +64,19 @@ function lineRows({ cells, windows }, { f }) {
   return cells[f].map((cell, w) => cell || { ...windows[w], mid: windows[w].s, distance: null });
 }
 
+function biasRows({ windows, bias }, facet) {
+  const { metrics, cells } = bias.series[facet];
+  return metrics.flatMap((metric, m) => cells[m][0].map((value, at) => {
+    const [, low, high, below, above, worse] = cells[m].map((column) => column[at]);
+    const { s, e, label } = windows[bias.first + at];
+    return { metric, mid: (s + e) / 2, label, value, low, high, below, above, worse };
+  }));
+}
+
+function undefinedMetrics({ bias }, facet) {
+  return bias.series[facet].undefined.map(([why, names]) => `Not defined: ${names} (${why}).`).join(" ");
+}
+
 function caption({ feature, label, distance, threshold, ratio, method, isP }) {
   if (distance === null) return `${feature}, ${label}: nothing could be compared`;
   const what = `${method} ${isP ? "p-value" : "distance"} ${Number(distance.toPrecision(4))}`;
@@ -84,6 +97,15 @@ async function draw(section) {
   await embed("violations", { gaps, violations: violationRows(data) });
   await embed("rows", { gaps, counts: countRows(data, ["rows"]) });
   await embed("lost", { gaps, counts: countRows(data, ["bad", "late"]) });
+  if (data.bias) {
+    const view = await embed("bias", { bias: biasRows(data, 0) });
+    const show = (facet) => {
+      find("undefined").textContent = undefinedMetrics(data, facet);
+      view.data("bias", biasRows(data, facet)).runAsync();
+    };
+    find("facet").addEventListener("change", (event) => show(event.target.value));
+    show(0);
+  }
   let now = lead ? cells[lead[0]][lead[1]] : cells.flat().find((cell) => cell);
   if (now) {
     const map = await embed("drift", { gaps, cells: cells.flat().filter((cell) => cell), chosen: [now] });

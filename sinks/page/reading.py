@@ -9,12 +9,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas import analysis
+from schemas.analysis import Analysis
+from schemas.errors import BadBaseline
 from schemas.frame import Subject
 from schemas.report import Counts, Drift, Violation
 
 NO_DATA = "NoData"
 
-_UNREADABLE = (OSError, OverflowError, RecursionError, UnicodeDecodeError, msgspec.DecodeError)
+_UNREADABLE = (OSError, OverflowError, RecursionError, UnicodeDecodeError, msgspec.DecodeError, BadBaseline)
 
 Utc = Annotated[datetime, Meta(tz=True)]
 Key = tuple[str, str, str, str]  # endpoint, variant, model, monitor
@@ -42,6 +45,7 @@ class Report(Struct, frozen=True):
     counts: Counts
     violations: tuple[Violation, ...]
     drift: tuple[Drift, ...]
+    analysis: Analysis | None = None  # of a monitor of bias, from the file beside it
 
     def __post_init__(self) -> None:
         for drift in self.drift:
@@ -86,7 +90,10 @@ def read(directory: Path) -> Found:
     broken: dict[str, str] = {}
     for path in sorted((directory / "reports").rglob("report.json")):
         try:
-            reports.append(msgspec.json.decode(path.read_bytes(), type=Report))
+            report = msgspec.json.decode(path.read_bytes(), type=Report)
+            reports.append(
+                msgspec.structs.replace(report, analysis=_analysis(path.with_name("analysis.json")))
+            )
         except _UNREADABLE as error:
             broken[_name(path, directory)] = _reason(error)
     summary = None
@@ -97,6 +104,11 @@ def read(directory: Path) -> Found:
     except _UNREADABLE as error:
         broken["summary.json"] = _reason(error)
     return Found(reports, summary, broken)
+
+
+def _analysis(path: Path) -> Analysis | None:
+    """The analysis of bias beside a report; None where there is none."""
+    return analysis.parse(path.read_bytes()) if path.is_file() else None
 
 
 def _name(path: Path, directory: Path) -> str:

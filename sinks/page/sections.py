@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from schemas.report import Counts, Violation
-from sinks.page import charts
+from sinks.page import bias, charts
 from sinks.page.axes import Domain
 from sinks.page.packing import Limits, milliseconds, pack
 from sinks.page.ranking import Feature, is_p_value, lead, ranked, severity
@@ -31,6 +31,7 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
     drawn = limits.latest(reports, len(shown))
     checks = sorted({violation.constraint_check_type for r in drawn for violation in r.violations})
     packed = pack(drawn, shown, limits)
+    of_bias = bias.pack(drawn)
     domain = Domain(
         milliseconds(drawn[0].window.start), max(milliseconds(r.window.end) for r in drawn), len(drawn)
     )
@@ -41,6 +42,8 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "revised": sum(report.revision > 0 for report in reports),
         "last_violated": next((label(r.window) for r in reversed(reports) if r.violations), None),
         "drift": _drift(reports, features, shown),
+        "bias": of_bias,
+        "bias_height": bias.height(of_bias) if of_bias else 0,
         "height": charts.ROW_HEIGHT * max(3, len(shown)) + 80,
         "drawn": len(drawn),
         "kept": packed.kept,
@@ -49,7 +52,11 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "lost": any(report.counts.bad or report.counts.late for report in drawn),
         "violations": list(islice(_violations(reports, shown, len(reports) - len(drawn)), limits.rows)),
         "violations_total": sum(len(report.violations) for report in reports),
-        "data": {**packed.data, "specs": charts.specs(domain, shown, checks)},
+        "data": {
+            **packed.data,
+            "specs": charts.specs(domain, shown, checks) | ({"bias": bias.spec()} if of_bias else {}),
+            **({"bias": of_bias} if of_bias else {}),
+        },
     }
 
 

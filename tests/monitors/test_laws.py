@@ -18,6 +18,10 @@ from states import arrays, as_tree, merged, split, text_array, texts
 
 from monitors import distinct
 from monitors.baseline import Baseline, Reference
+from monitors.bias import flip, table
+from monitors.bias.monitor import Bias
+from monitors.bias.plan import Choice, Column, Facet, Plan
+from monitors.bias.table import Table
 from monitors.categories import Categories
 from monitors.custom import Summed, Sums
 from monitors.data_quality import DataQuality
@@ -82,6 +86,19 @@ class Twos:
 
 SUMMED = Summed(Twos(), Layout(RULES))
 GUARDED = Guarded(Summed(Twos(), Layout(RULES)), str)
+SEX, AGE = (
+    Column("s", "String", (Choice("x", frozenset("x")),)),
+    Column("i", "Integral", (Choice("0", above=0.0),)),
+)
+BIAS = Bias(
+    Plan(
+        (Facet((SEX,)), Facet((SEX, AGE))),
+        Column("f", "Fractional", (Choice("1", above=1.0),)),
+        AGE,
+        ("", "String"),
+        ("i", "f"),
+    )
+)
 SEGMENTS = Segments("data_quality.f-s", ("f", "s"), {("2.5", "x"): MONITOR, ("1", "1"): MONITOR}, RULES)
 
 
@@ -133,6 +150,13 @@ CASES = {
     "segments": Case(
         SegmentsState, lambda r: SEGMENTS.observe(as_rows(r)), tables, lambda s: SEGMENTS.load(s.dump())
     ),
+    "table": Case(
+        lambda: Table.empty(1),
+        lambda rows: BIAS.observe(as_rows(rows)).tables["s"],
+        tables,
+        lambda table: Table.load(table.dump()),
+    ),
+    "bias": Case(lambda: BIAS.observe(as_rows([])), lambda r: BIAS.observe(as_rows(r)), tables, load),
     "data quality": Case(DataQualityState, observe, tables, load),
 }
 
@@ -142,6 +166,8 @@ def few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that small examples reach the point where a state can no longer hold all that it saw."""
     monkeypatch.setattr(distinct, "LIMIT", 8)
     monkeypatch.setattr(distinct, "_FEW", 4)
+    monkeypatch.setattr(flip, "SAMPLE", 4)
+    monkeypatch.setattr(table, "MAX_GROUPS", 4)
 
 
 of_every_state = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -1,0 +1,93 @@
+"""Bias drift, as Clarify and Model Monitor have it, on the rows of a window."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from monitors.bias import judging, plan
+from monitors.bias.describe import describe
+from monitors.bias.flip import Sample
+from monitors.bias.plan import Plan
+from monitors.bias.state import BiasState
+from monitors.bias.table import MISSING, Table
+from monitors.types import numbers
+from schemas.analysis import Analysis, document
+from schemas.constraints import Defaults
+from schemas.report import VIOLATIONS, Finding
+from schemas.rows import Rows
+
+
+class Bias:
+    """Measures bias by `plan`, and judges it by the baseline's analysis, where there is one.
+
+    Labels are taken from the rows that have one, so that rows of a later join count like any others. A row
+    without a value of a facet belongs to neither side of it. `defaults` say how small a group may be and
+    which share of findings may be chance; where that is all of them (1.0), violations are those of Clarify's
+    rule.
+    """
+
+    name: ClassVar[str] = "bias"
+
+    def __init__(
+        self, chosen: Plan, baseline: Analysis | None = None, defaults: Defaults | None = None
+    ) -> None:
+        self._plan = chosen
+        self._limits = judging.limits(baseline)
+        self._defaults = defaults or Defaults()
+
+    def observe(self, rows: Rows) -> BiasState:
+        """Count `rows`, and sample them for the flip test."""
+        return self.of_table(rows.columns) if len(rows) else self._empty()
+
+    def of_table(self, table: pa.Table) -> BiasState:
+        """The state of a whole table."""
+        chosen = self._plan
+        facets = [facet.codes(table) for facet in chosen.facets]
+        label, predicted = plan.outcomes(chosen.label, table), plan.outcomes(chosen.predicted, table)
+        group = plan.groups(table, chosen.group)
+        tables = {
+            facet.name: Table.of(facet.values, codes, label, predicted, group)
+            for facet, codes in zip(chosen.facets, facets, strict=True)
+        }
+        found = {column.name: column.highest(table) for column in chosen.continuous}
+        highest = {name: value for name, value in found.items() if value is not None}
+        return BiasState(len(table), tables, highest, self._sample(table, facets, predicted))
+
+    def _sample(
+        self, table: pa.Table, facets: list[NDArray[np.int64]], predicted: NDArray[np.int64]
+    ) -> Sample:
+        if not self._plan.flips:
+            return Sample.empty(0, 0)
+        names = set(table.column_names)
+        columns = [
+            numbers(table[name]) if name in names else np.full(len(table), np.nan)
+            for name in self._plan.features
+        ]
+        known = np.where(predicted == MISSING, -1, predicted)
+        return Sample.of(np.column_stack(columns), np.column_stack(facets), known)
+
+    def _empty(self) -> BiasState:
+        tables = {facet.name: Table.empty(facet.values) for facet in self._plan.facets}
+        return BiasState(0, tables, {}, Sample.empty(*self._plan.sampled))
+
+    def load(self, parts: Mapping[str, bytes]) -> BiasState:
+        """Restore a state from its dumped parts; one of another plan is let go, for it cannot be merged."""
+        state, empty = BiasState.load(parts), self._empty()
+        shapes = {name: table.counts.shape for name, table in state.tables.items()}
+        fits = shapes == {name: table.counts.shape for name, table in empty.tables.items()}
+        same = state.sample.features.shape[1] == empty.sample.features.shape[1]
+        return state if fits and same else empty
+
+    def finish(self, state: BiasState) -> Finding:
+        """Violations of a window, with its analysis.json and constraint_violations.json."""
+        described = describe(self._plan, state, self._limits)
+        compatible = self._defaults.false_discovery_rate >= 1.0
+        violations = judging.judge(described, self._limits, self._defaults, compatible)
+        documents = {
+            "analysis.json": document(described.analysis),
+            VIOLATIONS: {"version": "1.0", "violations": violations},
+        }
+        return Finding(violations, [], documents)
