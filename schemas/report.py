@@ -57,8 +57,8 @@ class Violation(Struct, frozen=True):
 
     It rests on `rows` rows or values, of which `affected` break the rule. `first_seen` is the start of the
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
-    `segment` says for which rows it holds, where it was not all. The last three are keys of Clarify's
-    violations of bias, which have no feature_name.
+    `segment` says for which rows it holds, where it was not all. What follows it are keys of Clarify's
+    violations of bias and of attributions, which have no feature_name.
     """
 
     feature_name: str
@@ -73,13 +73,16 @@ class Violation(Struct, frozen=True):
     facet: str | UnsetType = UNSET
     facet_value: str | UnsetType = UNSET
     metric_name: str | UnsetType = UNSET
+    label: str | UnsetType = UNSET
 
     @property
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         """The same in two windows where the same thing is wrong."""
         segment = () if self.segment is UNSET else tuple(sorted(self.segment.items()))
-        if self.metric_name is not UNSET:  # the text of an interval holds the largest number of the window
-            value = str(self.facet_value).partition(", ")[0]
+        if (
+            self.facet_value is not UNSET and self.metric_name is not UNSET
+        ):  # the text of an interval holds the largest number of the window
+            value = self.facet_value.partition(", ")[0]
             segment = (*segment, ("facet_value", value), ("metric_name", self.metric_name))
         return self.feature_name, self.constraint_check_type, segment
 
@@ -121,18 +124,23 @@ def violations_document(violations: Sequence[Violation]) -> dict[str, Any]:
 
 
 class Finding(Struct, frozen=True):
-    """What a monitor says of a window's state: violations, distances, and its own documents by file name."""
+    """What a monitor says of a window's state: violations, distances, and its own documents by file name.
+
+    `incomplete` says why a part of the window could not be looked at; `blind` that it was all of it.
+    """
 
     violations: list[Violation]
     drift: list[Drift]
     documents: Mapping[str, Any]
+    incomplete: str = ""
+    blind: bool = False
 
     def with_violations(self, violations: list[Violation]) -> "Finding":
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
             documents[VIOLATIONS] = {**documents[VIOLATIONS], "violations": violations}
-        return Finding(violations, self.drift, documents)
+        return msgspec.structs.replace(self, violations=violations, documents=documents)
 
 
 class Report(Struct, frozen=True):
@@ -147,10 +155,10 @@ class Report(Struct, frozen=True):
 
     @property
     def status(self) -> Status:
-        """NoData where no record came that could be read and was in time."""
+        """NoData where no record came that could be read and was in time, or the monitor was blind."""
         if self.finding.violations:
             return "CompletedWithViolations"
-        return "Completed" if self.counts.rows else "NoData"
+        return "Completed" if self.counts.rows and not self.finding.blind else "NoData"
 
     def summary(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -161,6 +169,7 @@ class Report(Struct, frozen=True):
             "window": {"start": format_time(self.window.start), "end": format_time(self.window.end)},
             "revision": self.revision,
             "counts": msgspec.to_builtins(self.counts),
+            **({"incomplete": self.finding.incomplete} if self.finding.incomplete else {}),
             "violations": msgspec.to_builtins(self.finding.violations),
             "drift": msgspec.to_builtins(self.finding.drift),
         }

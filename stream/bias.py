@@ -126,6 +126,7 @@ def monitor(
     config = with_output(read_config(place, list(layout.columns)), layout)
     kinds = {name: rule.kind for name, rule in rules.rules.items()}
     baseline = read_analysis(directory) if (directory / ANALYSIS).is_file() else None
+    baseline = baseline if baseline and any(baseline.stages()) else None
     plan = _plan(place, config, facts.of_baseline(kinds, described), baseline)
     strange = [c.name for facet in plan.facets for c in facet.columns if c.name not in kinds]
     if strange:

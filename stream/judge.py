@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from monitors.base import Monitor
 from schemas.frame import Subject
-from schemas.report import VIOLATIONS, Counts, Finding, Report, Status, Window, violations_document
+from schemas.report import VIOLATIONS, Counts, Report, Status, Window, violations_document
 from schemas.rows import NO_ROWS
 from schemas.times import END_OF_TIME, milliseconds
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
@@ -159,7 +159,7 @@ class Judge:
             finding = dated(finding, start, last_before(timeline.published, monitor.name, start))
             revision = before.revision + 1 if before else 0
             report = Report(subject, monitor.name, window, revision, counts, finding)
-            kept = Finding(finding.violations, finding.drift, {})  # documents are written once
+            kept = msgspec.structs.replace(finding, documents={})  # documents are written once
             published[monitor.name] = msgspec.structs.replace(report, finding=kept)
             self.statuses[report.status] += 1
             if before:
@@ -181,9 +181,8 @@ class Judge:
             timeline.published[later][monitor] = report
             self._dirty.add((subject, later))
             document = {VIOLATIONS: violations_document(finding.violations)}
-            yield msgspec.structs.replace(
-                report, finding=Finding(finding.violations, finding.drift, document)
-            )
+            told = msgspec.structs.replace(finding, documents=document)
+            yield msgspec.structs.replace(report, finding=told)
 
     def _release(self, subject: Subject, timeline: _Timeline, watermark: int) -> None:
         """Let go of states that can no longer change, and of reports that can no longer be revised."""

@@ -44,7 +44,9 @@ def prototypes(
 
 def _of_groups(rows: Array, categorical: NDArray[np.bool_], groups: NDArray[np.int64]) -> Background:
     kept, counts = np.unique(groups, return_counts=True)
-    return Background.of(np.array([_centre(rows[groups == g], categorical) for g in kept]), counts)
+    return Background.of(
+        np.array([_centre(rows[groups == g], categorical) for g in kept]), counts.astype(np.float64)
+    )
 
 
 def _elbow(costs: list[float]) -> int:

@@ -31,7 +31,8 @@ class Design(Struct, frozen=True):
         players = self.masks.shape[1]
         even = whole[:, None, :] / players
         sizes = self.masks.sum(axis=1)[None, :, None]
-        return np.matmul(self.reads, worth - sizes * even) + even
+        found: NDArray[np.float64] = np.matmul(self.reads, worth - sizes * even) + even
+        return found
 
 
 def design(players: int, num_samples: int, seed: int | None) -> Design:

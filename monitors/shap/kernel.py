@@ -81,8 +81,10 @@ def collected(parts: Iterator[Explained]) -> Explained:
     """All portions in one, rows in their order."""
     found = [*parts]
     order = np.argsort(np.concatenate([part.at for part in found]))
-    joined = (np.concatenate([getattr(p, name) for p in found])[order] for name in ("at", "values", "output"))
-    return Explained(*joined, found[0].expected)
+    at, values, output = (
+        np.concatenate([getattr(part, name) for part in found])[order] for name in ("at", "values", "output")
+    )
+    return Explained(at, values, output, found[0].expected)
 
 
 def linear(coefficients: Array, intercept: Array, rows: Array, background: Background) -> Explained:
