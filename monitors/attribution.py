@@ -103,8 +103,8 @@ class Attribution:
         return state if same else self.observe(NO_ROWS)
 
     def finish(self, state: AttributionState) -> Finding:
-        """Violations of a window, with its analysis.json and constraint_violations.json; neither where nothing
-        was explained."""
+        """Violations of a window, with its analysis.json and constraint_violations.json; no file where
+        nothing was explained."""
         if not state.found.n:
             seen = len(state.sample) > 0
             return Finding([], [], {}, state.incomplete or ("nothing was explained" if seen else ""), True)

@@ -1,4 +1,4 @@
-"""Feature-attribution drift: how far the ranking of features has moved from the baseline's, and which moved."""
+"""Feature-attribution drift: how far the ranking of features is from the baseline's, and which moved."""
 
 from collections.abc import Mapping, Sequence
 

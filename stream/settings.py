@@ -13,6 +13,7 @@ from schemas.constraints import Defaults
 from schemas.errors import ConfigError
 from schemas.frame import Subject
 from stream.choices import FilterSettings, Limits, SegmentSettings
+from stream.explain_settings import ExplainSettings
 from stream.fields import Directory, Duration, File, Name, Place
 from stream.fields import Section as _Section
 from stream.kafka_settings import KafkaSettings
@@ -89,6 +90,7 @@ class EndpointSettings(_Section):
     segments: tuple[SegmentSettings, ...] | None = Field(None, description="columns to watch by value")
     max_segments: int | None = Field(None, ge=1, le=1_000)
     bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
+    explain: ExplainSettings | None = None
 
 
 class SourceSettings(_Section):
@@ -230,6 +232,7 @@ class Settings(_Section):
     segments: tuple[SegmentSettings, ...] = Field((), description="columns to watch by value")
     max_segments: int = Field(50, ge=1, le=1_000, description="segments of one entry; the rest is (other)")
     bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
+    explain: ExplainSettings | None = Field(None, description="attributions of each window, and their drift")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve and ingest")
     kafka: KafkaSettings = KafkaSettings()
@@ -286,6 +289,9 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
         if isinstance(table, dict):
             _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor", "bias"), base)
             _resolve_list(table, "monitors", base)
+            _resolve_names(explain := table.get("explain"), ("config", "background"), base)
+            if isinstance(explain, dict) and "model" in explain:
+                explain["model"] = _model(explain["model"], base)
     _resolve_list(document.get("source"), "captures", base)
     if isinstance(door := document.get("firehose"), dict):
         _resolve_names(door, ("buckets", "tables"), base)
@@ -307,6 +313,12 @@ def _function(place: Any, base: Path) -> Any:
     """`FILE.py:function` relative to the settings; a module or a URL as it is."""
     is_file = isinstance(place, str) and place.rpartition(":")[0].endswith(".py")
     return _local(place, base) if is_file else place
+
+
+def _model(place: Any, base: Path) -> Any:
+    """`FILE.py:name` or a file of a model relative to the settings; all else as it is."""
+    is_file = isinstance(place, str) and place.endswith((".onnx", ".pkl", ".pickle", ".joblib"))
+    return _local(place, base) if is_file else _function(place, base)
 
 
 def _resolve_list(table: Any, name: str, base: Path) -> None:

@@ -103,7 +103,14 @@ def http(url: str, form: Form, concurrency: int) -> Invoke:
 
     def invoke(body: bytes, seconds: float) -> bytes:
         try:
-            answer = pool.request("POST", url, body=body, headers=headers, timeout=seconds, redirect=False)
+            answer = pool.request(
+                "POST",
+                url,
+                body=body,
+                headers=headers,
+                timeout=urllib3.Timeout(total=seconds),
+                redirect=False,
+            )
         except urllib3.exceptions.HTTPError as error:
             raise Refused(_why(error, seconds), True) from error
         if answer.status != 200:
@@ -115,7 +122,8 @@ def http(url: str, form: Form, concurrency: int) -> Invoke:
 
 
 def _why(error: Exception, seconds: float) -> str:
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError):
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
         return f"the model did not answer within {seconds:.3g} s"
     return f"the model cannot be reached: {type(error).__name__}"
 

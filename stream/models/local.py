@@ -18,8 +18,8 @@ _MOST = 65_536  # rows a call
 
 
 class Function:
-    """A callable of an Arrow table, or of a matrix where all features are numbers and it says `matrix = True`;
-    an object with predict_proba or predict is called by that, with a matrix.
+    """A callable of an Arrow table, or of a matrix where it says `matrix = True` (all features are numbers
+    then); an object with predict_proba or predict is called by that, with a matrix.
 
     It may know exact attributions: `attributions(matrix) -> (values (rows, features[, outputs]), expected)`,
     such as TreeSHAP of LightGBM (pred_contrib) or XGBoost; or be linear: `coef_` and `intercept_` with
@@ -96,7 +96,8 @@ def pickled(path: Path, words: str | None) -> Function:
     """A pickled model: to read it is to run it, so the configuration must say so. Raises ConfigError."""
     if words != TRUST:
         raise ConfigError(
-            f'explain: {path} is a pickle, and reading one runs what it holds: say pickle = "{TRUST}" if you mean it'
+            f"explain: {path} is a pickle, and reading one runs what it holds: "
+            f'say pickle = "{TRUST}" if you mean it'
         )
     try:
         return Function(pickle.loads(path.read_bytes()))

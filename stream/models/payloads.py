@@ -38,10 +38,15 @@ def writer(kind: str, named: bool) -> Write:
 
 
 def _csv(rows: pa.Table) -> bytes:
-    out = io.BytesIO()
-    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pa.csv.write_csv(rows, out, options)
-    return out.getvalue().rstrip(b"\n")
+    """Without quotes where no text needs them, as callers write it and simple servers read it."""
+    for style in ("none", "needed"):
+        out = io.BytesIO()
+        try:
+            pa.csv.write_csv(rows, out, pa.csv.WriteOptions(include_header=False, quoting_style=style))
+            break
+        except pa.ArrowInvalid:
+            continue
+    return out.getvalue().removesuffix(b"\n")
 
 
 def _objects(rows: pa.Table, named: bool) -> list[dict[str, Any]]:
