@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from monitors.shap.design import Design, design
+from monitors.shap.questions import Questions, distinct
 
 Array: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Callable[[Array], Array]
@@ -62,8 +63,8 @@ def explain(
     The worth of a coalition S is link(mean over the background of f(x on S, background elsewhere)), counted
     from that of no feature. A feature that equals every background value (missing equals missing) plays no
     part: its value is 0, and rows with so few others that all coalitions fit `num_samples` are exact. Rows
-    are taken in their order, so many at once that no call of the model exceeds `max_rows`, nor one row's
-    question. What the model raises is let through: portions given before stand.
+    are taken in their order, so many at once that no call of the model exceeds `max_rows`, and of rows that are
+    the same the model is asked for one. What the model raises is let through: portions given before stand.
 
     Source: Lundberg & Lee 2017, A Unified Approach to Interpreting Model Predictions.
     """
@@ -136,13 +137,13 @@ def _portion(
     """Shapley values and outputs of a few rows, by one question to the model."""
     counts = plays.sum(axis=1)
     groups = [(plans[int(n)], np.flatnonzero(counts == n)) for n in np.unique(counts)]
-    asked = [_mixed(rows[at], plays[at], plan.masks, background) for plan, at in groups]
-    sizes = [len(part) for part in asked]
+    questions = [Questions.of(rows[at], plays[at], plan.masks, background.rows) for plan, at in groups]
+    different, of_each, places = distinct([question.marks() for question in questions])
+    asked = [q.rows(d - start) for q, d, start in zip(questions, different, of_each, strict=True)]
     answers = ask(model, np.concatenate([rows, *asked]), max_rows)
     output = _linked(answers[: len(rows)], link)
     values = np.zeros((*rows.shape, answers.shape[1]))
-    parts = np.split(answers[len(rows) :], np.cumsum(sizes)[:-1]) if sizes else []
-    for (plan, at), answered in zip(groups, parts, strict=True):
+    for (plan, at), answered in zip(groups, (answers[len(rows) :][place] for place in places), strict=True):
         shape = (len(at), len(plan.masks), len(background.rows), answers.shape[1])
         worth = np.einsum("rmbo,b->rmo", answered.reshape(shape), background.weights)
         if plays[at].any():
@@ -154,15 +155,6 @@ def _portion(
 def _players(plays: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Features that play a part, shape (rows, players): as many in each row."""
     return np.nonzero(plays)[1].reshape(len(plays), -1)
-
-
-def _mixed(rows: Array, plays: NDArray[np.bool_], masks: NDArray[np.bool_], background: Background) -> Array:
-    """Each row with each coalition over each background row, as (all of them, features)."""
-    chosen = np.zeros((len(rows), len(masks), rows.shape[1]), np.bool_)
-    places = np.broadcast_to(_players(plays)[:, None, :], (len(rows), *masks.shape))
-    np.put_along_axis(chosen, places, np.broadcast_to(masks, places.shape), axis=2)
-    mixed = np.where(chosen[:, :, None, :], rows[:, None, None, :], background.rows)
-    return mixed.reshape(-1, rows.shape[1])
 
 
 def _worth(model: Model, groups: Array, weights: Array, link: Link, max_rows: int) -> Array:
