@@ -2,9 +2,9 @@
 
 python bench/shap_values.py [ADULT_TRAIN_CSV_GZ] [ROWS]
 
-Both explain the same gradient-boosting models (scikit-learn's two, 100 trees) with the same background and the same
-number of coalitions, one after the other in turns on the same core. shap is given every tenth row, because it
-takes each by itself; its l1_reg is off, which is faster and nearer to the exact values than its default. The
+Both explain the same gradient-boosting models (scikit-learn's two, 100 trees) with the same background and
+the same number of coalitions, one after the other in turns on the same core. shap is given every tenth row,
+because it takes each by itself; its l1_reg is off, which is nearer to the exact values than its default. The
 error is the root mean square over 50 rows and all features against all 2^14 coalitions. Without the file the
 table is made up: 14 features, of which eight are categories.
 """

@@ -30,7 +30,7 @@ class RowSample:
     def of(cls, rows: Rows, features: Mapping[str, Kind], most: int) -> "RowSample":
         """Sample rows by their `features`; one that the rows do not have is missing."""
         marks = of_rows(rows) if len(rows) else np.empty(0, np.uint64)
-        places = smallest(marks, most)
+        places = smallest(marks, most, lambda at: _content(_chosen(rows.columns.slice(at, 1), features), 0))
         return cls(_chosen(rows.columns.take(places) if len(rows) else None, features), marks[places], most)
 
     def merge(self, other: "RowSample") -> "RowSample":
@@ -38,8 +38,9 @@ class RowSample:
         if not len(other.marks) or not len(self.marks):
             return self if len(self.marks) else other
         marks = np.concatenate([self.marks, other.marks])
-        places = smallest(marks, self.most)
-        table = pa.concat_tables([self.table, other.table]).take(places)
+        both = pa.concat_tables([self.table, other.table])
+        places = smallest(marks, self.most, lambda at: _content(both, at))
+        table = both.take(places)
         return RowSample(table.combine_chunks(), marks[places], self.most)
 
     def __len__(self) -> int:
@@ -67,6 +68,10 @@ class RowSample:
         table = pa.ipc.open_stream(raw).read_all()
         marks = table.column(table.num_columns - 1).to_numpy()
         return cls(table.remove_column(table.num_columns - 1), marks, most)
+
+
+def _content(table: pa.Table, row: int) -> str:
+    return str(table.slice(row, 1).to_pylist())
 
 
 def _same(one: pa.Table, other: pa.Table) -> bool:

@@ -42,14 +42,14 @@ class Attributions:
         finite = np.isfinite(values).all(axis=(1, 2))
         values, marks = values[finite] + 0.0, marks[finite]
         sums = np.abs(values).sum(axis=0), (values**2).sum(axis=0)
-        places = smallest(marks, _kept(values))
+        places = smallest(marks, _kept(values), lambda at: values[at].tobytes())
         return cls(len(values), *sums, values[places], marks[places])
 
     def merge(self, other: "Attributions") -> "Attributions":
         """Of two disjoint sets of rows; neither is changed."""
         values = np.concatenate([self.values, other.values])
         marks = np.concatenate([self.marks, other.marks])
-        places = smallest(marks, _kept(values))
+        places = smallest(marks, _kept(values), lambda at: values[at].tobytes())
         sums = self.absolute + other.absolute, self.square + other.square
         return Attributions(self.n + other.n, *sums, values[places], marks[places])
 

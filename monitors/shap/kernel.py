@@ -63,8 +63,8 @@ def explain(
     The worth of a coalition S is link(mean over the background of f(x on S, background elsewhere)), counted
     from that of no feature. A feature that equals every background value (missing equals missing) plays no
     part: its value is 0, and rows with so few others that all coalitions fit `num_samples` are exact. Rows
-    are taken in their order, so many at once that no call of the model exceeds `max_rows`, and of rows that are
-    the same the model is asked for one. What the model raises is let through: portions given before stand.
+    are taken in their order, so many at once that no call of the model exceeds `max_rows`, and of rows that
+    are the same the model is asked for one. What the model raises is let through: portions given stand.
 
     Source: Lundberg & Lee 2017, A Unified Approach to Interpreting Model Predictions.
     """

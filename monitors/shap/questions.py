@@ -47,7 +47,8 @@ class Questions(Struct, frozen=True):
             for feature in range(self.x.shape[1]):
                 gain = ours[:, None, feature] - known[None, :, feature]  # (rows, background rows)
                 found += self.chosen[:, :, None, feature] * gain[:, None, :]
-            return (found + known.sum(axis=1, dtype=np.uint64)).reshape(-1)
+            whole: Hashes = found + known.sum(axis=1, dtype=np.uint64)
+            return whole.reshape(-1)
 
     def rows(self, numbers: NDArray[np.int64]) -> Array:
         """Some questions written out, shape (numbers, features)."""
@@ -64,7 +65,8 @@ def _cells(rows: Array) -> Hashes:
         found = (plain.view(np.uint64) ^ feature) * _SECOND
         found = (found ^ (found >> _DOWN)) * _FIRST
         found = (found ^ (found >> _DOWN)) * _SECOND
-        return found ^ (found >> _DOWN)
+        mixed: Hashes = found ^ (found >> _DOWN)
+        return mixed
 
 
 def distinct(
