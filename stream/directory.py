@@ -30,14 +30,21 @@ def _places(settings: Settings) -> set[Path]:
     places = {settings.baseline, settings.preprocessor, *settings.monitors, settings.bias}
     for own in settings.endpoints.values():
         places |= {own.baseline, own.preprocessor, *(own.monitors or ()), own.bias}
+    for chosen in (settings.explain, *(own.explain for own in settings.endpoints.values())):
+        if chosen is not None:
+            script = Path((chosen.model or "").rpartition(":")[0] or chosen.model or "")
+            places |= {chosen.config, chosen.background, script if script.is_file() else None}
     return {place for place in places if place is not None}
+
+
+FILES = ("constraints.json", "statistics.json", "analysis.json", "shap_baseline.csv")  # of a baseline
 
 
 def _files(place: Path) -> list[Path]:
     if not place.is_dir():
         return [place]
     segments = sorted(place.glob("segments/**/*.json"))
-    return [*(place / name for name in ("constraints.json", "statistics.json", "analysis.json")), *segments]
+    return [*(place / name for name in FILES), *segments]
 
 
 def prepare(output: Path, overwrite: bool) -> None:

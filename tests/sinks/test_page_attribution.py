@@ -42,7 +42,8 @@ def test_ranks_shares_and_ndcg_are_drawn_and_gaps_say_why(tmp_path):
     move = {"feature": "a", "baseline": 0.7, "current": 0.2, "baseline_rank": 1, "rank": 2}
     violation = {
         "feature_name": "label0", "constraint_check_type": "feature_attribution_drift_check",
-        "description": "Feature attribution drift 0.7 exceeds threshold 0.9. Moved most: a", "metric_name": "shap",
+        "description": "Feature attribution drift 0.7 exceeds threshold 0.9. Moved most: a",
+        "metric_name": "shap",
         "label": "label0",
     }  # fmt: skip
     report(tmp_path, 0, analysed(1.0, [], a=3.0, b=-1.0))
