@@ -13,6 +13,7 @@ from sinks.page.reading import Report
 
 MOST_WINDOWS = 400  # drawn, the latest
 MOST_LABELS = 12
+MOST_DOTS = 40  # of a feature: neighbouring windows are taken together, or nobody could read the ranks
 MOST_FEATURES = 10  # of a label, those with the largest share in any window
 
 _COLOURS = ("#1f5a92", "#e0542c", "#3c8d5a", "#5b4a9b", "#b8860b", "#a3487f", "#2f7fb5", "#8a0f1e", "#7a5c3e",
@@ -24,7 +25,7 @@ Series = Sequence[LabelExplanation | None]
 def pack(reports: Sequence[Report]) -> dict[str, Any] | None:
     """Of each label the shares and ranks of its leading features, by window, and nDCG as [values, lows,
     highs, violated]; None where no report has explanations. `missing` says why the last window that lacks
-    some lacks them.
+    some lacks them. A dot of the ranks stands for `together` windows: their mean shares.
     """
     first = max(0, len(reports) - MOST_WINDOWS)
     drawn = reports[first:]
@@ -38,6 +39,7 @@ def pack(reports: Sequence[Report]) -> dict[str, Any] | None:
         "labels": labels[:MOST_LABELS],
         "series": series,
         "hidden": len(labels) - len(series),
+        "together": _together(drawn),
         "missing": reasons[-1] if reasons else "",
         "missing_in": len(reasons),
     }
@@ -56,15 +58,17 @@ def _label(reports: Sequence[Report], label: str) -> dict[str, Any]:
     for name, move in known.items():
         most[name] = max(move.baseline, most.get(name, 0.0))
     features = sorted(most, key=lambda name: (-most[name], name))[:MOST_FEATURES]
-    ranks = [_ranks(of_window) for of_window in shares]
+    step = _together(reports)
+    pooled = [_mean(shares[at : at + step]) for at in range(0, len(shares), step)]
+    ranks = [_ranks(of_dot) for of_dot in pooled]
     lows, highs = (
         [None if d is None or d.interval is None else _short(d.interval[end]) for d in drifts]
         for end in (0, 1)
     )
     return {
         "features": features,
-        "rank": [[of_window.get(name) for of_window in ranks] for name in features],
-        "share": [[_short(of_window.get(name)) for of_window in shares] for name in features],
+        "rank": [[of_dot.get(name) for of_dot in ranks] for name in features],
+        "share": [[_short(of_dot.get(name)) for of_dot in pooled] for name in features],
         "baseline": [known[name].baseline_rank if name in known else None for name in features],
         "ndcg": [[_short(d.ndcg) if d else None for d in drifts], lows, highs, violated],
         "threshold": next((d.threshold for d in drifts if d), None),
@@ -82,6 +86,17 @@ def _drift(report: Report, label: str) -> RankingDrift | None:
 def _shares(values: Any) -> dict[str, float]:
     total = sum(map(abs, values.values())) or 1.0
     return {name: abs(value) / total for name, value in values.items()}
+
+
+def _together(reports: Sequence[Report]) -> int:
+    return -(-len(reports) // MOST_DOTS)
+
+
+def _mean(shares: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean share of each feature over the windows that have any."""
+    known = [of_window for of_window in shares if of_window]
+    names = dict.fromkeys(name for of_window in known for name in of_window)
+    return {name: sum(of_window.get(name, 0.0) for of_window in known) / len(known) for name in names}
 
 
 def _ranks(shares: dict[str, float]) -> dict[str, int]:

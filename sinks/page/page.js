@@ -84,14 +84,19 @@ function ndcgRows({ windows, attribution }, which) {
 
 function rankRows({ windows, attribution }, which) {
   const { features, rank, share, baseline } = attribution.series[which];
+  const { together } = attribution;
   return features.flatMap((feature, of) => {
     const row = rank[of].map((value, at) => {
-      const { s, e, label } = windows[attribution.first + at];
+      const first = windows[attribution.first + at * together];
+      const last = windows[Math.min(attribution.first + (at + 1) * together, windows.length) - 1];
+      const { s } = first, { e } = last;
+      const label = first === last ? first.label : `${first.label} to ${last.label}`;
       return { feature, of, mid: (s + e) / 2, label, rank: value, share: share[of][at], last: false };
     });
     const { s, e } = windows[attribution.first];
+    const before = s - (e - s) * together / 2;
     if (baseline[of] !== null) {
-      row.unshift({ feature, of, mid: s - (e - s) / 2, label: "baseline", rank: baseline[of], share: null, last: false });
+      row.unshift({ feature, of, mid: before, label: "baseline", rank: baseline[of], share: null, last: false });
     }
     const known = row.filter((point) => point.rank !== null && point.rank !== undefined);
     if (known.length) known[known.length - 1].last = true;
