@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
@@ -54,11 +56,21 @@ def report(
     monitor = Bias(plan, known, defaults)
     finding = monitor.finish(monitor.of_table(table))
     names = [ANALYSIS, *([VIOLATIONS] if known else [])]
+    documents = {name: finding.documents[name] for name in names}
+    documents[ANALYSIS] |= _explanations(output)
     objects = Objects.at(output)
     for name in names:
-        objects.put(name, pretty(finding.documents[name]))
-    found = analysis.parse(pretty(finding.documents[ANALYSIS]))
+        objects.put(name, pretty(documents[name]))
+    found = analysis.parse(pretty(documents[ANALYSIS]))
     return Outcome(table.num_rows, [*found.metrics()], finding.violations, [output / name for name in names])
+
+
+def _explanations(output: Path) -> dict[str, Any]:
+    """Explanations that an earlier analysis.json there holds: Clarify writes both into one file."""
+    earlier = read_analysis(output) if (output / ANALYSIS).is_file() else None
+    if earlier is None or earlier.explanations is msgspec.UNSET:
+        return {}
+    return {"explanations": msgspec.to_builtins(earlier.explanations)}
 
 
 def _named(table: pa.Table, config: AnalysisConfig) -> pa.Table:

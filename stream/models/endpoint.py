@@ -40,7 +40,8 @@ class Form(Struct, frozen=True):
 
 class Endpoint:
     """Asks in requests of `most / concurrency` rows, of which `concurrency` are under way at once; each waits
-    `timeout` seconds and is sent up to 1 + `retries` times, all under `budget`."""
+    `timeout` seconds and is sent up to 1 + `retries` times, all under `budget`. After one that failed to the
+    end each is sent once, until an answer comes: an endpoint that is gone costs a window one timeout."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Endpoint:
     ) -> None:
         self._invoke, self._form, self._budget = invoke, form, budget
         self._batch, self._timeout, self._retries, self._pauses = batch, timeout, retries, pauses
+        self._failing = False
         self._write = payloads.writer(form.content, form.named)
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="explain")
         self.most = batch * concurrency
@@ -78,16 +80,19 @@ class Endpoint:
 
     def _ask(self, rows: pa.Table) -> Array:
         body = self._write(rows)
-        for attempt in range(self._retries + 1):
+        tries = 1 if self._failing else self._retries + 1
+        for attempt in range(tries):
             self._budget.take()
             try:
                 answer = self._invoke(body, max(0.05, min(self._timeout, self._budget.left)))
             except Refused as error:
-                if not error.transient or attempt == self._retries:
+                if not error.transient or attempt == tries - 1:
+                    self._failing = True
                     raise
                 pause = self._pauses[min(attempt, len(self._pauses) - 1)]
                 self._budget.stopped.wait(min(pause, self._budget.left))
             else:
+                self._failing = False
                 return payloads.read(answer, self._form.accept, rows.num_rows, self._form.outputs)
         raise AssertionError("unreachable")
 

@@ -152,6 +152,25 @@ def test_an_endpoint_that_fails_once_is_asked_again(tmp_path, flaky):
     assert all("incomplete" not in report for report in reports)
 
 
+def test_an_endpoint_that_is_gone_costs_later_windows_one_try_until_it_is_back(flaky):
+    from stream.models.endpoint import http
+
+    server = flaky(lambda call, rows: (503, "") if call <= 5 else well(call, rows))
+    form, rows = Form(), pa.table({"age": [30.0], "city": ["rome"]})
+    budget = Budget(10, 10)
+    model = Endpoint(http(server.url, form, 1), form, budget, retries=2, pauses=(0.0,))
+    calls = []
+    for _ in range(4):
+        budget.start()
+        try:
+            model.predict(rows)
+            calls.append((server.calls, "answered"))
+        except ModelFailed:
+            calls.append((server.calls, "failed"))
+    model.close()
+    assert calls == [(3, "failed"), (4, "failed"), (5, "failed"), (6, "answered")]
+
+
 def test_requests_run_side_by_side_and_no_faster_than_is_allowed(flaky):
     def paused(call, rows):
         time.sleep(0.05)
@@ -327,6 +346,28 @@ def test_explain_writes_a_baseline_that_windows_are_judged_by(tmp_path):
     kept = {"features": None, "config": config}
     reports, _ = replayed(tmp_path, {"model": MODEL, "rows": 60, **kept})
     assert {report["status"] for report in reports} == {"Completed"}
+
+
+def test_bias_and_explanations_share_a_file(tmp_path):
+    data = tmp_path / "data.csv"
+    label = pa.array([i % 3 == 0 for i in range(400)]).cast(pa.int64())
+    pyarrow.csv.write_csv(table().select(["age", "city"]).append_column("y", label), data)
+    config = tmp_path / "analysis_config.json"
+    facet = {"name_or_index": "city", "value_or_threshold": ["rome"]}
+    methods = {"shap": {"num_samples": 10, "num_clusters": 1}, "pre_training_bias": {"methods": ["DPL"]}}
+    config.write_text(
+        json.dumps({"label": "y", "label_values_or_threshold": [1], "facet": [facet], "methods": methods})
+    )
+    more = ["-c", str(config), "-o", str(tmp_path / "out")]
+    found = []
+    for command in (["bias"], ["explain", "-m", MODEL], ["bias"]):
+        result = CliRunner().invoke(main, [*command, str(data), *more])
+        assert result.exit_code == 0, result.output
+        found.append(json.loads((tmp_path / "out/analysis.json").read_text()))
+    assert found[0].keys() == {"version", "pre_training_bias_metrics"}
+    assert found[1].keys() == {"version", "pre_training_bias_metrics", "explanations"}
+    assert found[2] == found[1]
+    assert [*found[1]["explanations"]["kernel_shap"]["label0"]["global_shap_values"]] == ["age", "city"]
 
 
 def test_attributions_in_the_captures_are_taken_and_no_model_is_asked(tmp_path):
