@@ -8,12 +8,12 @@ import urllib.request
 from pathlib import Path
 
 from kafka import KafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
 
 import gauge
 import made
 from monitors.data_quality import profile
 from monitors.describe import suggest
-from schemas import constraints
 from schemas.frame import Frame, encode
 from schemas.times import END_OF_TIME
 from servers_at import Servers
@@ -58,7 +58,7 @@ class OneWorker:
         servers: Servers,
         partitions: int = 4,
         window: str = 'size = "1h"',
-        checkpoint: str = "rows = 200000",
+        checkpoint: str = 'rows = 200000\ninterval = "5s"',
     ) -> None:
         self.name, self._folder, self._servers = f"bench-{name}-{time.time_ns():x}", folder, servers
         self._partitions = partitions
@@ -112,20 +112,21 @@ def _write_baseline(place: Path) -> None:
     described = profile(made.baseline_table(gauge.BASELINE_ROWS))
     place.mkdir(exist_ok=True)
     (place / "statistics.json").write_bytes(pretty(described))
-    (place / "constraints.json").write_bytes(pretty(constraints.of(suggest(described))))
+    (place / "constraints.json").write_bytes(pretty(suggest(described)))
 
 
 def metrics() -> dict[str, float]:
-    """The worker's metrics, added up over their labels; empty while it does not answer."""
+    """The worker's metrics, added up over their labels, and those of each stage as `name stage`; empty while
+    the worker does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
+            text = answer.read().decode()
     except OSError:
         return {}
     found: dict[str, float] = {}
-    for line in lines:
-        if not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            name = name.partition("{")[0]
-            found[name] = found.get(name, 0.0) + float(value)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            stage = sample.labels.get("stage")
+            for name in [sample.name, *([f"{sample.name} {stage}"] if stage else [])]:
+                found[name] = found.get(name, 0.0) + sample.value
     return found

@@ -36,6 +36,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 _DEFAULT = Subject()
+_READING = pa.ipc.IpcReadOptions(use_threads=False)  # one column is large: there is nothing to share out
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -126,7 +127,7 @@ def _read(message: bytes) -> pa.Table:
     """The records of a frame. Arrow trusts what it reads, so nothing is touched before it is validated."""
     if not message.endswith(_END):
         raise ValueError("it has no end")
-    with pa.ipc.open_stream(message) as reader:
+    with pa.ipc.open_stream(message, options=_READING) as reader:
         table: pa.Table = reader.read_all()
     table.validate(full=True)
     if not table.schema.equals(_SCHEMA):

@@ -17,6 +17,7 @@ from sinks.objects import Objects, range_name, segment
 
 _HOUR = 3_600_000
 _PARTITION_KEYS = ("endpoint", "variant", "date", "hour")
+_DIFFERENT = ("_event_id", "_inference_id", "_event_time")
 _ABOUT: Mapping[str, pa.DataType] = {
     "_event_id": pa.string(),
     "_inference_id": pa.string(),
@@ -106,10 +107,15 @@ def write(
     for subject, parts in by_subject.items():
         for hour, table in _by_hour(pa.concat_tables(parts).combine_chunks()):
             body = pa.BufferOutputStream()
-            pyarrow.parquet.write_table(table, body, compression="zstd")
+            pyarrow.parquet.write_table(table, body, compression="zstd", use_dictionary=_repeating(table))
             objects.put(_key(subject, hour, name), body.getvalue())
             written += 1
     return written
+
+
+def _repeating(table: pa.Table) -> list[str]:
+    """Columns whose values may come again, so that a dictionary of them is worth while: ids do not."""
+    return [name for name in table.column_names if name not in _DIFFERENT]
 
 
 def _by_hour(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:

@@ -11,11 +11,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from schemas.report import Drift, Report
+from schemas.report import Counts, Drift, Report
 from schemas.times import format_time
 from sinks.alerts import alerts
 
 OPEN, RESOLVED = "open", "resolved"
+
+# Metrics that every report says; others come of documents, which a report may leave as they are.
+ALWAYS = (*Counts.__struct_fields__, "violations", "drift", "effect", "p_value", "q_value")
 
 _STATISTICS, _METRICS = "statistics.json", "metrics.json"
 
@@ -53,6 +56,11 @@ def version(report: Report) -> int:
 def report_id(report: Report) -> str:
     """The same for all revisions of a report."""
     return _id(report)
+
+
+def says_all(report: Report) -> bool:
+    """Whether a report has the documents that numbers are read from: one that was only dated anew has not."""
+    return not report.finding.documents.keys().isdisjoint((_STATISTICS, _METRICS))
 
 
 def report_document(report: Report) -> Document:

@@ -7,8 +7,9 @@ and its version of the revision; the cluster takes none below what it has (`exte
    else of it is written.
 2. Its alerts, as open, and its points.
 3. What an earlier revision said and the newest does not is searched for: those alerts are stored again as
-   resolved, those points deleted. Which revision is the newest is asked after 2: where two processes write
-   two revisions at the same time, the one that ends last clears up, whichever it is.
+   resolved, those points deleted; but points of documents stay where a report does not carry documents.
+   Which revision is the newest is asked after 2: where two processes write two revisions at the same time,
+   the one that ends last clears up, whichever it is.
 
 After a crash between the steps the report is written again, as is all that a caller has not seen stored.
 """
@@ -20,7 +21,16 @@ from schemas.errors import SinkBusy
 from schemas.report import Report
 from sinks.cluster import Ask
 from sinks.refused import Refused
-from sinks.search_documents import OPEN, Document, parts, report_document, report_id, resolved
+from sinks.search_documents import (
+    ALWAYS,
+    OPEN,
+    Document,
+    parts,
+    report_document,
+    report_id,
+    resolved,
+    says_all,
+)
 from sinks.search_setup import prepare
 from sinks.search_writes import LARGEST_BODY, Writes
 
@@ -79,14 +89,14 @@ class SearchReports:
         if revised:
             self._refresh()  # a search knows only what was there at the last one
         for name, revision in revised.items():
-            while self._clear_page(name, revision, busy):
+            while self._clear_page(name, revision, says_all(current[name]), busy):
                 self._refresh()
         return busy
 
-    def _clear_page(self, report: str, revision: int, busy: dict[str, str]) -> bool:
+    def _clear_page(self, report: str, revision: int, whole: bool, busy: dict[str, str]) -> bool:
         """Whether there may be more, and it is of use to go on."""
         before = self.stored
-        alerts, points = [*self._open_alerts(report, revision)], [*self._points(report, revision)]
+        alerts, points = [*self._open_alerts(report, revision)], [*self._points(report, revision, whole)]
         busy |= self._writes.put(alerts).busy | self._writes.delete(points).busy
         return _PAGE in (len(alerts), len(points)) and self.stored > before
 
@@ -102,8 +112,9 @@ class SearchReports:
         hits = self._search("alerts", report, newest, {"term": {"status": OPEN}}, source=True)
         return (resolved(hit["_id"], hit["_source"], newest) for hit in hits)
 
-    def _points(self, report: str, newest: int) -> Iterator[Document]:
-        hits = self._search("metrics", report, newest, source=False)
+    def _points(self, report: str, newest: int, whole: bool) -> Iterator[Document]:
+        told: tuple[dict[str, Any], ...] = () if whole else ({"terms": {"metric": ALWAYS}},)
+        hits = self._search("metrics", report, newest, *told, source=False)
         return (Document("metrics", hit["_id"], newest + 1, {}) for hit in hits)
 
     def _search(

@@ -17,6 +17,7 @@ from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import topic_identity
 from stream.distributed.worker import Stages
+from stream.ingest.metrics import Metrics
 from stream.kafka_client import admin_client, broker_credentials
 from stream.kafka_settings import KafkaSettings
 from stream.page_server import PageServer
@@ -32,19 +33,33 @@ _BUFFER = 32  # messages that wait for a stage; they may be large
 _RUNNING = "running"  # a file that says that local state may be ahead of its changelog
 
 
+class _NothingRead(dict[Any, Any]):
+    """What Faust notes of how far it has read, to drop what is older. It does so too late: what is to be read
+    again after a rebalance or a seek would be dropped as well. Shards know better what they have."""
+
+    def __getitem__(self, place: Any) -> None:
+        return None
+
+
 class Gauge(faust.App):
     """A worker: its agents stop with everything stored, or it is gone at once."""
 
     stages: Stages
     kafka: KafkaSettings
+    deliveries: Metrics
     server: PageServer | None = None
 
     async def on_start(self) -> None:
         """Say how the worker is doing."""
         await super().on_start()
-        shown = pages(self.stages.health, self.stages.registry)
+        shown = pages(self.stages.health, self.stages.registry, self.deliveries)
         self.server = PageServer(self.kafka.host, self.kafka.port, shown)
         log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
+
+    def _new_consumer(self) -> Any:
+        consumer: Any = super()._new_consumer()
+        consumer._read_offset = _NothingRead()
+        return consumer
 
     async def on_stop(self) -> None:
         """Store what was taken in while the connections still stand."""
@@ -83,6 +98,7 @@ def make_app(settings: Settings) -> Gauge:
         consumer_max_fetch_size=max(kafka.message_bytes, 4 << 20),
         producer_acks=-1,
         producer_max_request_size=kafka.message_bytes,
+        producer_max_batch_size=kafka.message_bytes // 2,  # values of a checkpoint travel together
         stream_buffer_maxsize=_BUFFER,
         stream_wait_empty=False,
         table_standby_replicas=kafka.standbys,
@@ -93,9 +109,10 @@ def make_app(settings: Settings) -> Gauge:
         worker_redirect_stdouts=False,
     )
     app.kafka = kafka
+    app.deliveries = Metrics()
     app.stages = Stages(app, settings, topic)
     if settings.firehose is not None:
-        add_delivery(app, settings)
+        add_delivery(app, settings, app.deliveries)
     app.timer(_TICK)(app.stages.tick)
     app.timer(_LOOK)(app.stages.look)
 

@@ -25,6 +25,8 @@ from stream import dataset, json_dataset
 
 ANALYSIS = "analysis.json"
 
+_UNREAD = tuple(f"_c{at}" for at in range(10_000))  # names for what is not known before the data are read
+
 
 class Outcome(Struct, frozen=True):
     """What a one-off report found."""
@@ -48,9 +50,8 @@ def report(
     Raises ConfigError, SourceError and BadBaseline.
     """
     known = read_analysis(baseline) if baseline else None
-    first = read_config(config, (), data)
-    table = json_dataset.read(data, config, first) or _named(dataset.read(data, header), first)
-    chosen = read_config(config, table.column_names, data)
+    table = _read(data, config, header)
+    chosen = read_config(config, table.column_names)
     plan = _plan(config, chosen, facts.of_table(table), known)
     _check(plan, table, config)
     monitor = Bias(plan, known, defaults)
@@ -63,6 +64,13 @@ def report(
         objects.put(name, pretty(documents[name]))
     found = analysis.parse(pretty(documents[ANALYSIS]))
     return Outcome(table.num_rows, [*found.metrics()], finding.violations, [output / name for name in names])
+
+
+def _read(data: Path, config: Path, header: bool | None) -> pa.Table:
+    """The data set, its columns named by its file or the configuration."""
+    first = read_config(config, _UNREAD)
+    table = json_dataset.read(data, config, first)
+    return _named(dataset.read(data, header), first) if table is None else table
 
 
 def _explanations(output: Path) -> dict[str, Any]:
@@ -87,6 +95,8 @@ def _named(table: pa.Table, config: AnalysisConfig) -> pa.Table:
 
 def _check(plan: Plan, table: pa.Table, config: Path) -> None:
     """A one-off report says which columns are not there; in a window rows may lack any."""
+    if not plan.pre_training and plan.predicted is None:
+        raise ConfigError(f"{config}: post-training metrics need predicted_label or probability")
     asked = [column.name for facet in plan.facets for column in facet.columns]
     asked += [column.name for column in (plan.label, plan.predicted) if column]
     asked += [plan.group[0]] if plan.group else []
@@ -94,14 +104,12 @@ def _check(plan: Plan, table: pa.Table, config: Path) -> None:
         raise ConfigError(f"{config}: the data has no column {', '.join(absent)}")
 
 
-def read_config(place: Path, names: Sequence[str] = (), data: Path | None = None) -> AnalysisConfig:
-    """An analysis configuration. Without `names` an index is let be where only `data` can tell its name."""
+def read_config(place: Path, names: Sequence[str]) -> AnalysisConfig:
+    """An analysis configuration, of which an index stands for one of `names`. Raises ConfigError."""
     try:
         text = place.read_bytes()
     except OSError as error:
         raise ConfigError(f"{place}: {error.strerror}") from error
-    if not names and data is not None:
-        names = [f"_c{at}" for at in range(10_000)]
     return analysis_config.parse(text, str(place), names)
 
 

@@ -1,9 +1,7 @@
-"""The command line: streamgauge baseline, bias, explain, replay, serve, topics, doctor, page and others."""
+"""The command line: streamgauge and what each of its commands does."""
 
-import asyncio
 import logging
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,28 +10,19 @@ from threading import Event
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.constraints import Defaults
-from schemas.errors import (
-    BadBaseline,
-    ConfigError,
-    PipelineError,
-    SinkBusy,
-    SourceError,
-    StateError,
-    TopicError,
-)
+from schemas.errors import ConfigError, PipelineError, SinkBusy
 from sinks.page import write_page
 from stream import bias as bias_report
 from stream import console as show
-from stream import dataset, prepared_dataset, topics
+from stream import dataset, prepared_dataset
 from stream import explain as explain_report
 from stream.baseline import make_baseline
 from stream.doctor import examine
 from stream.explain_options import explain_settings, explaining
-from stream.kafka_client import admin_client
+from stream.kafka_commands import ingest, make_topics, worker
 from stream.logs import configure
 from stream.models.local import function
 from stream.models.server import ModelServer
@@ -43,31 +32,13 @@ from stream.replay import Replay
 from stream.sending.address import Address, parse
 from stream.sending.run import Sending
 from stream.serve import Service
-from stream.settings import Settings, load
-from stream.work import run_worker
-
-OK, FAILED, WRONG_USE, VIOLATIONS, INTERRUPTED = 0, 1, 2, 3, 130
-_WRONG_USE = (ConfigError, SourceError, BadBaseline, StateError, TopicError)
-
-_out = Console()
-_err = Console(stderr=True)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors become one sentence and an exit code."""
-    try:
-        yield
-    except PipelineError as error:
-        _complain(str(error))
-        sys.exit(WRONG_USE if isinstance(error, _WRONG_USE) else FAILED)
-    except (OSError, sqlite3.Error) as error:  # the disk is full, or the directory is not ours
-        _complain(str(error))
-        sys.exit(FAILED)
-
-
-def _complain(sentence: str) -> None:
-    _err.out(f"streamgauge: {sentence}", style="red", highlight=False)
+from stream.settings import Settings
+from stream.telling import FAILED, INTERRUPTED, OK, VIOLATIONS
+from stream.telling import complain as _complain
+from stream.telling import err as _err
+from stream.telling import out as _out
+from stream.telling import say as _say
+from stream.telling import told as _told
 
 
 class _InOrder(click.Group):
@@ -145,10 +116,6 @@ def baseline(
         _say(f"Rows      {table.num_rows:,}")
         _say(f"Columns   {len(kinds)} ({counted}): {names}{', ...' if len(kinds) > 4 else ''}")
         _say(f"Baseline  {output / 'statistics.json'}, {output / 'constraints.json'}")
-
-
-def _say(line: str) -> None:
-    _out.out(line, highlight=False)
 
 
 @main.command(short_help="Report on the bias of a data set.")
@@ -411,58 +378,8 @@ def serve(captures: tuple[str, ...], **options: Any) -> None:
         Service(settings, stop).run()
 
 
-@main.command(short_help="Open a Firehose door in front of Kafka.")
-@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Settings, in TOML; those under [kafka] and [firehose] are used.")  # fmt: skip
-def ingest(config: Path) -> None:
-    """Take records in as Amazon Data Firehose does, and put them into Kafka, until stopped.
-
-    Nothing is kept on this machine: any number of these may stand behind a load balancer. Workers deliver the
-    records. Topics must be there: see `streamgauge topics`.
-    """
-    from stream.distributed.ingest import Ingest  # aiokafka takes a moment that other commands need not wait
-
-    with _told():
-        settings = load(config)
-        configure(logging.INFO)
-        asyncio.run(Ingest(settings).run())
-
-
-@main.command("topics", short_help="Make the topics of workers in Kafka.")
-@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Settings, in TOML; those under [kafka] are used.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-def make_topics(config: Path, dry_run: bool) -> None:
-    """Make the topics that workers need, or bring those that there are to what the settings say.
-
-    Safe to repeat. Partitions can be added, except to where endpoints are judged; none can be taken away.
-    The number of replicas of a topic that there is must be changed by hand. A shorter kafka.retention drops
-    what is older. Start workers anew after partitions were added.
-    """
-    with _told():
-        settings = load(config).kafka
-        with admin_client(settings) as admin:
-            done = topics.apply(admin, settings, dry_run=dry_run)
-        for line in done or ["nothing to do: topics are as the settings say"]:
-            _say(line)
-
-
-@main.command(short_help="Run the stages on Kafka, beside other workers.")
-@click.option("--config", "-c", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Settings, in TOML, with a table [kafka].")  # fmt: skip
-@click.option("--state", metavar="DIRECTORY", help="Local files of this worker.  [default: kafka.state]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port of metrics and health.")
-def worker(config: Path, state: str | None, port: int | None) -> None:
-    """Run the stages on Kafka: watch captures, judge windows, and deliver, until stopped.
-
-    Any number of workers share the partitions; each needs a directory and a port of its own. Topics must be
-    there: see streamgauge topics. Ctrl-C or SIGTERM stores everything and stops; after a crash the others,
-    or the next start, go on without loss.
-    """
-    with _told():
-        given = {"state": state, "port": port}
-        over = {"kafka": {name: value for name, value in given.items() if value is not None}}
-        sys.exit(run_worker(load(config, over)))
+for _command in (make_topics, ingest, worker):
+    main.add_command(_command)
 
 
 @main.command(short_help="Check settings, disks and servers.")

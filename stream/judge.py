@@ -53,6 +53,7 @@ class Judge:
     ) -> None:
         self._size = milliseconds(windows.size)
         self._retention = milliseconds(windows.retention)
+        self._horizon = self._size * (MEMORY + 1) + self._retention
         self._monitors = monitors
         self._partitions = partitions
         self._read: dict[int, int] = {}
@@ -70,6 +71,8 @@ class Judge:
         again: set[int] = set()
         for partial in partials:
             start = partial.window.start
+            if self._is_forgotten(timeline, start):
+                continue  # told again: what the other partitions held of it is gone
             known = timeline.partials.setdefault(start, {})
             before = known.get(partial.partition)
             if before is not None and partial.counts.records <= before.counts.records:
@@ -81,6 +84,12 @@ class Judge:
         timeline.watermarks.move(progress)
         reports = [report for start in sorted(again) for report in self._judge(subject, timeline, start)]
         return reports + self._advance(subject, timeline)
+
+    def _is_forgotten(self, timeline: _Timeline, start: int) -> bool:
+        """Whether a window was closed so long ago that nothing is known of it any more."""
+        if timeline.cursor is None or start >= timeline.cursor or start in timeline.published:
+            return False
+        return start + self._horizon <= timeline.watermarks.highest
 
     def heard(self, partition: int, until: int) -> list[Report]:
         """Take in that `partition` has read all that arrived in it before `until` (ms)."""
@@ -187,13 +196,12 @@ class Judge:
     def _release(self, subject: Subject, timeline: _Timeline, watermark: int) -> None:
         """Let go of states that can no longer change, and of reports that can no longer be revised."""
         held = self._size + max(self._retention, self._size)  # a partition that is new may still have a part
-        horizon = self._size * (MEMORY + 1) + self._retention
         for start in [start for start in timeline.published if start + held <= watermark]:
             known = timeline.partials.get(start, {})
             if any(partial.states is not None for partial in known.values()):
                 timeline.partials[start] = {n: _without_states(partial) for n, partial in known.items()}
                 self._dirty.add((subject, start))
-            if start + horizon <= watermark and start != newest_with_data(timeline.published):
+            if start + self._horizon <= watermark and start != newest_with_data(timeline.published):
                 del timeline.published[start]
                 timeline.partials.pop(start, None)
                 self._dirty.add((subject, start))

@@ -56,7 +56,7 @@ class Partition:
     @property
     def full(self) -> bool:
         """Whether so much is kept for delivery that a checkpoint is due."""
-        return self.delivery.rows >= self._due.rows or self.delivery.nbytes >= self._due.nbytes
+        return self.delivery.rows >= self._due.rows or self.delivery.nbytes >= self._due.max_bytes
 
 
 def read_message(message: bytes, subject: Subject, arrived: int) -> Frame:

@@ -118,8 +118,8 @@ class CheckpointSettings(_Section):
     """When state is stored and rows are delivered, whichever comes first."""
 
     rows: int = Field(50_000, ge=1, description="rows between checkpoints")
-    nbytes: int = Field(
-        64 << 20, alias="bytes", ge=1 << 20, description="bytes of rows and dead letters between checkpoints"
+    max_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="bytes of rows and dead letters between checkpoints"
     )
     interval: Duration = Field(
         timedelta(seconds=30), description="time between checkpoints, in serve and worker"

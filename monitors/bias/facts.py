@@ -65,7 +65,7 @@ def _kind(column: pa.ChunkedArray) -> Kind:
     if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
         return "Fractional"
     if not pa.types.is_string(column.type):
-        return "String"
+        return "Unknown" if pa.types.is_null(column.type) else "String"
     return classify(column.combine_chunks().drop_null())[0].kind()
 
 

@@ -1,9 +1,9 @@
 """The flip test: would a row of the disadvantaged group be predicted otherwise, were it of the other one?
 
 It compares rows with their neighbours and can therefore not be counted. It rests on a sample of at most
-SAMPLE rows a window, those with the smallest hash of their content: it merges, and depends on no order. With
-up to SAMPLE rows it is exact. Rows of equal content share a hash, so that they are in it all or, but for
-those at the end of it, not at all.
+SAMPLE rows a window, those with the smallest hash of their content and their record's id: it merges, and
+depends on no order. With up to SAMPLE rows it is exact. Without ids rows of equal content share a hash, and
+such a sample would hold all of them or none; a data set's rows are told apart by their place.
 """
 
 import zlib
@@ -51,12 +51,17 @@ class Sample:
 
     @classmethod
     def of(
-        cls, features: NDArray[np.float64], facets: NDArray[np.int64], predicted: NDArray[np.int64]
+        cls,
+        features: NDArray[np.float64],
+        facets: NDArray[np.int64],
+        predicted: NDArray[np.int64],
+        ids: NDArray[np.int64],
     ) -> "Sample":
-        """Sample rows; those that lack a number or a prediction have no place in it."""
+        """Sample rows; those that lack a number or a prediction have no place in it. `ids`, shape (rows,),
+        tell rows of equal content apart."""
         usable = np.isfinite(features).all(axis=1) & (predicted >= 0) & (predicted <= 1)
         features, facets, predicted = features[usable] + 0.0, facets[usable], predicted[usable]
-        mark = _marks(features, facets, predicted)
+        mark = _marks(*features.T, *facets.T, predicted, ids[usable])
         return cls(features, facets, predicted, mark)._smallest()
 
     def merge(self, other: "Sample") -> "Sample":
@@ -180,15 +185,12 @@ def _jackknife(
     return sqrt((_GROUPS - 1) / _GROUPS * float(((values - values.mean()) ** 2).sum()))
 
 
-def _marks(
-    features: NDArray[np.float64], facets: NDArray[np.int64], predicted: NDArray[np.int64]
-) -> NDArray[np.uint64]:
+def _marks(*columns: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.uint64]:
     """A hash of each row's content (splitmix64 over its columns; Steele, Lea & Flood 2014)."""
-    mark = np.zeros(len(predicted), np.uint64)
-    columns = [np.ascontiguousarray(column).view(np.uint64) for column in (*features.T, *facets.T, predicted)]
+    mark = np.zeros(len(columns[0]), np.uint64)
     with np.errstate(over="ignore"):
         for column in columns:
-            mark = (mark ^ column) + _GOLDEN
+            mark = (mark ^ np.ascontiguousarray(column).view(np.uint64)) + _GOLDEN
             mark = (mark ^ (mark >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             mark = (mark ^ (mark >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             mark ^= mark >> np.uint64(31)

@@ -61,7 +61,7 @@ def judge(
     """Violations of a window, in the order of facets and names; with `compatible` by Clarify's rule."""
     tests: dict[Key, Test] = {}
     for (facet, key, text), metrics in described.measured.items():
-        for name, measured in metrics.items():
+        for name, measured in sorted(metrics.items()):
             limit = allowed.get((facet, key, name))
             if limit is not None and measured.value is not None:
                 p_value = None if compatible else _p_value(measured, limit, defaults.minimum_sample_size)

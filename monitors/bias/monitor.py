@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import ClassVar
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,6 @@ from monitors.bias.flip import Sample
 from monitors.bias.plan import Plan
 from monitors.bias.state import BiasState
 from monitors.bias.table import MISSING, Table
-from monitors.types import numbers
 from schemas.analysis import Analysis, document
 from schemas.constraints import Defaults
 from schemas.report import VIOLATIONS, Finding
@@ -40,10 +40,13 @@ class Bias:
 
     def observe(self, rows: Rows) -> BiasState:
         """Count `rows`, and sample them for the flip test."""
-        return self.of_table(rows.columns) if len(rows) else self._empty()
+        return self._of(rows.columns, _ids(rows)) if len(rows) else self._empty()
 
     def of_table(self, table: pa.Table) -> BiasState:
-        """The state of a whole table."""
+        """The state of a whole data set."""
+        return self._of(table, np.arange(len(table)))
+
+    def _of(self, table: pa.Table, ids: NDArray[np.int64]) -> BiasState:
         chosen = self._plan
         facets = [facet.codes(table) for facet in chosen.facets]
         label, predicted = plan.outcomes(chosen.label, table), plan.outcomes(chosen.predicted, table)
@@ -54,20 +57,24 @@ class Bias:
         }
         found = {column.name: column.highest(table) for column in chosen.continuous}
         highest = {name: value for name, value in found.items() if value is not None}
-        return BiasState(len(table), tables, highest, self._sample(table, facets, predicted))
+        return BiasState(len(table), tables, highest, self._sample(table, facets, predicted, ids))
 
     def _sample(
-        self, table: pa.Table, facets: list[NDArray[np.int64]], predicted: NDArray[np.int64]
+        self,
+        table: pa.Table,
+        facets: list[NDArray[np.int64]],
+        predicted: NDArray[np.int64],
+        ids: NDArray[np.int64],
     ) -> Sample:
         if not self._plan.flips:
             return Sample.empty(0, 0)
         names = set(table.column_names)
         columns = [
-            numbers(table[name]) if name in names else np.full(len(table), np.nan)
+            plan.quantities(table[name]) if name in names else np.full(len(table), np.nan)
             for name in self._plan.features
         ]
         known = np.where(predicted == MISSING, -1, predicted)
-        return Sample.of(np.column_stack(columns), np.column_stack(facets), known)
+        return Sample.of(np.column_stack(columns), np.column_stack(facets), known, ids)
 
     def _empty(self) -> BiasState:
         tables = {facet.name: Table.empty(facet.values) for facet in self._plan.facets}
@@ -91,3 +98,13 @@ class Bias:
             VIOLATIONS: {"version": "1.0", "violations": violations},
         }
         return Finding(violations, [], documents)
+
+
+def _ids(rows: Rows) -> NDArray[np.int64]:
+    """A number of each row, from its record's id and its place in the record."""
+    if rows.event_id is None:
+        return rows.row.astype(np.int64)
+    used, place = np.unique(rows.record, return_inverse=True)
+    texts = rows.event_id.take(pa.array(used)).to_pylist()
+    of_record = np.array([crc32(text.encode()) if text else 0 for text in texts], np.int64)
+    return (of_record[place] << 20) + rows.row

@@ -179,6 +179,19 @@ def distinct(column: pa.ChunkedArray, kind: Kind | None) -> tuple[list[str], Cod
     return [str(name) for name in as_text(coded.dictionary, kind).to_pylist()], place
 
 
+def quantities(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """The numbers of a column, truth values as 1 and 0; NaN where it has none.
+
+    >>> quantities(pa.chunked_array([["true", "false", "2.5", None]])).tolist()
+    [1.0, 0.0, 2.5, nan]
+    """
+    found = np.array(numbers(column))
+    if pa.types.is_string(column.type) and np.isnan(found).any():
+        for text, number in (("true", 1.0), ("false", 0.0)):
+            found[np.asarray(pc.fill_null(pc.equal(column, text), False))] = number
+    return found
+
+
 def groups(table: pa.Table, group: tuple[str, Kind] | None) -> tuple[tuple[str, ...], Codes] | None:
     """Names of groups, sorted, and each row's place among them; None where there is no group variable."""
     if group is None:

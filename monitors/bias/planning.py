@@ -105,10 +105,11 @@ def _features(config: AnalysisConfig, facts: Mapping[str, Facts]) -> tuple[tuple
     columns = [name for name in facts if name not in said]
     if config.headers:
         columns = [name for name in columns if name in config.headers]
-    odd = [name for name in columns if facts[name].kind not in (*NUMERIC, "Unknown") and name not in facets]
+    usable = (*NUMERIC, "Boolean", "Unknown")
+    odd = [name for name in columns if facts[name].kind not in usable and name not in facets]
     if odd:
         return (), f"FlipTest does not support non-numeric columns: {', '.join(odd[:5])}"
-    numeric = tuple(name for name in columns if facts[name].kind in NUMERIC)
+    numeric = tuple(name for name in columns if facts[name].kind in (*NUMERIC, "Boolean"))
     return numeric, "" if numeric else "there are no numeric features"
 
 

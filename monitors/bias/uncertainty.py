@@ -70,16 +70,14 @@ class Spread(Struct, frozen=True):
 def spread(metric: Metric, value: float, cells: Cells, resamples: Resamples) -> Spread | None:
     """How sure a metric of counts is; None where too many resamples leave it undefined.
 
-    Where the value is infinite, or the logarithm of it, the centre is that of the smoothed counts.
+    The centre is that of the counts with their half rows: an interval about 0 of 30 would be too narrow.
     """
     if metric.name in ("CDDL", "CDDPL"):
         return _of_disparity(cells, predictions if metric.name == "CDDPL" else Outcomes(-1), value)
     assert metric.formula is not None
     many = on_scale(metric, metric.formula(resamples.drawn))
     many = many[np.isfinite(many)]
-    centre = float(on_scale(metric, np.asarray(value)))
-    if not np.isfinite(centre):
-        centre = float(on_scale(metric, metric.formula(resamples.smoothed)))
+    centre = float(on_scale(metric, metric.formula(resamples.smoothed)))
     if len(many) < _DEFINED * RESAMPLES or not np.isfinite(centre):
         return None
     return Spread(centre, float(many.std(ddof=1)))

@@ -1,6 +1,6 @@
 """Bias on the page: each metric of a facet over time, with its interval and what the baseline allows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from math import isfinite
 from typing import Any
 
@@ -24,31 +24,35 @@ Place = tuple[str, str, str]  # facet, its value without the end of an interval,
 
 
 def pack(reports: Sequence[Report]) -> dict[str, Any] | None:
-    """Of each facet and metric [values, lows, highs, allowed lows, allowed highs, violated], a number a
-    window; None where no report has bias. `windows` are the places of the windows that are drawn.
-    """
+    """Of each facet its metrics and their cells, see `_columns`; None where no report has bias. `first` is
+    the place of the first window that is drawn."""
     first = max(0, len(reports) - MOST_WINDOWS)
     drawn = reports[first:]
-    found = [{place: metric for place, _, metric in _metrics(report)} for report in drawn]
     texts = {place[:2]: text for report in drawn for place, text, _ in _metrics(report)}
     if not texts:
         return None
-    facets = [*texts][:MOST_FACETS]
-    series = []
-    for facet in facets:
-        names = sorted({place[2] for cells in found for place in cells if place[:2] == facet})
-        own = {name: [cells.get((*facet, name)) for cells in found] for name in names}
-        shown = [name for name, cells in own.items() if any(_is_number(cell) for cell in cells)]
-        worse = [_violated(report, facet) for report in drawn]
-        series.append(
-            {
-                "metrics": shown,
-                "cells": [_columns(own[name], [name in of_window for of_window in worse]) for name in shown],
-                "undefined": _reasons(own, shown),
-            }
-        )
-    names = [f"{facet}: {texts[facet, value]}" for facet, value in facets]
-    return {"first": first, "facets": names, "series": series, "hidden": len(texts) - len(facets)}
+    found = [{place: metric for place, _, metric in _metrics(report)} for report in drawn]
+    shown = [*texts][:MOST_FACETS]
+    return {
+        "first": first,
+        "facets": [f"{facet}: {texts[facet, value]}" for facet, value in shown],
+        "series": [_series(facet, found, [_violated(report, facet) for report in drawn]) for facet in shown],
+        "hidden": len(texts) - len(shown),
+    }
+
+
+def _series(
+    facet: tuple[str, str], found: Sequence[Mapping[Place, Metric]], worse: Sequence[Set[str]]
+) -> dict[str, Any]:
+    """The cells of each metric of a facet that is a number in some window, and why others are in none."""
+    names = sorted({place[2] for cells in found for place in cells if place[:2] == facet})
+    own = {name: [cells.get((*facet, name)) for cells in found] for name in names}
+    shown = [name for name, cells in own.items() if any(map(_is_number, cells))]
+    return {
+        "metrics": shown,
+        "cells": [_columns(own[name], [name in of_window for of_window in worse]) for name in shown],
+        "undefined": _reasons(own, shown),
+    }
 
 
 def _metrics(report: Report) -> Iterator[tuple[Place, str, Metric]]:
@@ -70,6 +74,7 @@ def _is_number(metric: Metric | None) -> bool:
 
 
 def _columns(cells: Sequence[Metric | None], worse: Sequence[bool]) -> list[list[Any]]:
+    """[values, lows, highs, allowed lows, allowed highs, violated], a number a window."""
     columns: list[list[Any]] = [[] for _ in range(6)]
     for metric, violated in zip(cells, worse, strict=True):
         number = metric.number if metric is not None and _is_number(metric) else None

@@ -18,7 +18,9 @@ from stream.deliveries.runner import Runner
 from stream.deliveries.surroundings import Sleep, Surroundings
 from stream.distributed.definitions import KafkaDefinitions
 from stream.distributed.delivering import PartitionDelivery
+from stream.distributed.faust_outside import FaustOutside
 from stream.distributed.health import loudly
+from stream.distributed.remembered import Remembered, Write
 from stream.distributed.room import Room
 from stream.ingest.metrics import Metrics
 from stream.settings import FirehoseSettings, Settings
@@ -34,9 +36,13 @@ class _Part(Struct, eq=False):
     """A partition that this worker delivers, and its events that are not acknowledged yet."""
 
     number: int
+    outside: FaustOutside
+    remembered: Remembered
     delivery: PartitionDelivery
     runner: Runner
     events: deque[tuple[int, EventT[Any]]]
+    next: int  # offset
+    sought: tuple[int, int] | None = None
 
 
 class DeliveryStage:
@@ -75,6 +81,8 @@ class DeliveryStage:
 
     def _acknowledge(self, part: _Part) -> None:
         delivered = part.delivery.delivered
+        if part.events and part.events[0][0] <= delivered:
+            part.outside.write(part.remembered.at(delivered + 1))
         while part.events and part.events[0][0] <= delivered:
             part.events.popleft()[1].ack()
 
@@ -96,6 +104,8 @@ class DeliveryStage:
         if not self._assigned:
             return  # it comes again
         part = self._parts.get(message.partition) or await self._open(message.partition)
+        if not await self._is_next(part, event):
+            return
         name, created = (message.key or b"").decode("utf-8", "replace"), _created(message.headers)
         if not part.delivery.knows(name, created):
             await self._refresh(part)
@@ -104,10 +114,27 @@ class DeliveryStage:
         if self._has(part):
             part.delivery.take(message.offset, message.value or b"", created)
             part.events.append((message.offset, event))
+            part.next = message.offset + 1
 
     def _streams(self) -> Mapping[str, DeliveryStream]:
         now = self._now()
         return {name: s for name, s in self.definitions.streams.items() if not s.gone(now)}
+
+    async def _is_next(self, part: _Part, event: EventT[Any]) -> bool:
+        """Whether no message lies between the last one and this one: what was fetched for an assignment that
+        is no more may come first. A gap is believed, as of transactions or of what was deleted, when it is
+        still there after the partition was read again from where it begins."""
+        offset = event.message.offset
+        if offset < part.next:
+            if offset < part.remembered.next or offset <= part.delivery.delivered:
+                event.ack()  # else it is held already
+            return False
+        if offset == part.next or part.sought == (part.next, offset):
+            return True
+        if part.sought is None or part.sought[0] != part.next:
+            part.sought = part.next, offset
+            await part.outside.seek(part.next)
+        return False
 
     def _has(self, part: _Part) -> bool:
         return self._parts.get(part.number) is part
@@ -124,8 +151,8 @@ class DeliveryStage:
     async def _open(self, number: int) -> _Part:
         """Go on where this worker, or another one, was."""
         loop = asyncio.get_running_loop()
-        db = self.table.data._db_for_partition(number)  # type: ignore[attr-defined]
-        stored = {key.decode(): bytes(value) for key, value in self.table.data._visible_items(db)}  # type: ignore[attr-defined]
+        outside = FaustOutside(self._app, self.table, self._topic, number)
+        remembered = Remembered(outside.items(), outside.epoch())
 
         def remember(name: str, value: bytes | None) -> None:
             writing = asyncio.run_coroutine_threadsafe(self._remember(part, name, value), loop)
@@ -137,38 +164,38 @@ class DeliveryStage:
         def around(sleep: Sleep) -> Surroundings:
             return msgspec.structs.replace(self._around, sleep=sleep, place=f"{self._topic}/{number}")
 
-        delivery = PartitionDelivery(number, self._streams, stored, remember, self.room)
+        delivery = PartitionDelivery(number, self._streams, remembered.values, remember, self.room)
         runner = Runner(delivery, around, self._metrics, hurry=delivery.hurries)
-        part = self._parts[number] = _Part(number, delivery, runner, deque())
-        # The file of a worker that died may have more than the changelog, which another worker goes by.
-        for name, value in stored.items():
-            await self._repeat(part, name, value)
-        if self._has(part):
-            runner.start()
-            log.info("delivery of a partition goes on", extra={"partition": number, "streams": len(stored)})
-        return part
-
-    async def _repeat(self, part: _Part, name: str, value: bytes) -> None:
-        """Write to the changelog until it succeeds, or the partition is another worker's."""
+        part = self._parts[number] = _Part(
+            number, outside, remembered, delivery, runner, deque(), remembered.next
+        )
         while self._has(part):
             try:
-                return await self._remember(part, name, value)
+                await asyncio.gather(*(self._write(part, write) for write in remembered.copies))
+                await self._write(part, remembered.mark)
+                break
             except SinkBusy as error:
                 log.warning("changelog is busy, trying again", extra={"reason": str(error)})
                 await asyncio.sleep(1)
+        if self._has(part):
+            for write in remembered.garbage:
+                outside.write(write)
+            runner.start()
+            facts = {"partition": number, "epoch": remembered.epoch, "streams": len(remembered.values)}
+            log.info("delivery of a partition goes on", extra=facts)
+        return part
 
     async def _remember(self, part: _Part, name: str, value: bytes | None) -> None:
-        """Return when brokers have it. Raises SinkBusy."""
+        """Return when brokers have it, and have told that the partition is this worker's. Raises SinkBusy."""
+        await self._write(part, part.remembered.write(name, value))
+        if part.events and not await part.outside.is_mine(part.events[0][0] - 1):
+            raise SinkBusy("brokers do not say that the partition is this worker's")
+
+    async def _write(self, part: _Part, write: Write) -> None:
         if not self._has(part):
             raise SinkBusy("the partition belongs to another worker")
-        db, key = self.table.data._db_for_partition(part.number), name.encode()  # type: ignore[attr-defined]
-        if value is None:
-            db.delete(key)
-        else:
-            db.put(key, value)
-        sent = self.table.send_changelog(part.number, key, value, "raw", "raw")
         try:
-            await asyncio.wait_for(asyncio.shield(sent), _STORED)
+            await asyncio.wait_for(asyncio.shield(part.outside.write(write)), _STORED)
         except Exception as error:
             raise SinkBusy(f"the changelog is not written: {error!r}") from error
         if not self._has(part):

@@ -90,6 +90,10 @@ class FaustOutside:
         """Have messages read again from `offset` on."""
         await self._app.consumer.seek(self._place, offset)
 
+    async def skip(self, first: int, until: int) -> None:
+        """Have what lies behind committed, though these offsets were never acknowledged: they are none."""
+        await self._app.consumer._add_gap(self._place, first, until - 1)
+
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
         return time.monotonic()

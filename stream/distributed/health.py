@@ -12,6 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import PipelineError
 from stream.distributed.host import Host
+from stream.ingest.exposition import prometheus
+from stream.ingest.metrics import Metrics
 from stream.page_server import Page
 
 log = logging.getLogger(__name__)
@@ -61,10 +63,17 @@ class Health:
         return Page(f"working on {shards} partitions\n".encode()) if shards else Page(b"no partition\n", 503)
 
 
-def pages(health: Health, registry: CollectorRegistry) -> Mapping[str, Callable[[], Page]]:
-    """The pages of a worker."""
+def pages(
+    health: Health, registry: CollectorRegistry, deliveries: Metrics
+) -> Mapping[str, Callable[[], Page]]:
+    """The pages of a worker: its own metrics and those of delivery streams are one."""
+
+    def metrics() -> Page:
+        body = generate_latest(registry) + prometheus(deliveries.snapshot()).encode()
+        return Page(body, kind=CONTENT_TYPE_LATEST)
+
     return {
-        "/metrics": lambda: Page(generate_latest(registry), kind=CONTENT_TYPE_LATEST),
+        "/metrics": metrics,
         "/livez": health.live,
         "/readyz": health.ready,
     }

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from schemas.errors import BadFrame
 from schemas.frame import Subject
 from schemas.report import Report
@@ -79,13 +81,21 @@ class JudgeStage:
         self._arrived += [event.arrived] * len(reports)
 
     def _keep(self, report: Report) -> None:
-        """Of several revisions that wait, the last replaces the others."""
-        self._reports.pop(key := (report.subject, report.monitor, report.window), None)
+        """Of several revisions that wait, the last replaces the others, but for documents that it leaves as
+        they are: those it does not carry."""
+        before = self._reports.pop(key := (report.subject, report.monitor, report.window), None)
+        if before is not None:
+            documents = {**before.finding.documents, **report.finding.documents}
+            report = replace(report, finding=replace(report.finding, documents=documents))
         self._reports[key] = report
         announce(report)
 
     def flush(self) -> None:
         """Everything has had its effect already."""
+
+    def pending(self) -> bool:
+        """Nothing waits to have an effect."""
+        return False
 
     def close_idle(self) -> None:
         """Ask for windows to be closed of subjects that are silent everywhere: live traffic by the clock, so

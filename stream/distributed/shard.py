@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from schemas.errors import PipelineError, SinkBusy
+from schemas.errors import SinkBusy
 from stream.changes import Changes, Stored
 from stream.distributed.stamped import Plan, Stamped, Write
 
 log = logging.getLogger(__name__)
 
+_PENDING = 1.0  # seconds that messages wait for others to be taken in with
 _DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries of a delivery; the last for ever
 
 
@@ -57,6 +58,10 @@ class Stage(Protocol):
         """Let what was taken in have its effect."""
         ...
 
+    def pending(self) -> bool:
+        """Whether something was taken in that has had no effect yet: more of it costs less together."""
+        ...
+
     def full(self) -> bool:
         """Whether a checkpoint is due for its size."""
         ...
@@ -93,6 +98,10 @@ class Outside(Protocol):
         """Have messages read again from `offset` on."""
         ...
 
+    def skip(self, first: int, until: int) -> Awaitable[Any]:
+        """Take note that offsets from `first` to before `until` are none."""
+        ...
+
     def sent(self) -> Awaitable[Any]:
         """When all that the stage has sent so far is durable."""
         ...
@@ -100,10 +109,6 @@ class Outside(Protocol):
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
         ...
-
-
-class Gap(PipelineError):
-    """Messages of the log are gone that were not taken in."""
 
 
 class Shard:
@@ -131,6 +136,7 @@ class Shard:
         self._cut_at = self.covered
         self._intent = self._stamped.intent
         self._held: deque[Event] = deque()
+        self._pending_since = 0.0
         self._since: float | None = None  # when the first message came that is in no checkpoint
         self._storing: asyncio.Task[None] | None = None
         self._sought: tuple[int, int] | None = None
@@ -151,8 +157,11 @@ class Shard:
             await self.checkpoint()
         if self.dropped:
             return False
+        now = self._outside.now()
         if self._since is None:
-            self._since = self._outside.now()
+            self._since = now
+        if not self.stage.pending():
+            self._pending_since = now
         self._held.append(event)
         self.stage.take(event)
         self.at = event.offset
@@ -167,22 +176,29 @@ class Shard:
         """Whether no message lies between the last and this one.
 
         Offsets have gaps: of transactions, and of what was deleted. One is believed when it is still there
-        after the partition was read again from where it begins.
+        after the partition was read again from where it begins, or a smaller one is.
         """
         if offset == self.at + 1 or (self.at < 0 and self._sought is None and offset == 0):
             return True
-        if self._sought == (self.at, offset):
+        if self._sought is not None and self._sought[0] == self.at and offset <= self._sought[1]:
             log.info("offsets are missing", extra={"shard": self.name, "after": self.at, "next": offset})
+            await self._outside.skip(self.at + 1, offset)
             return True
         if self._sought is None or self._sought[0] != self.at:
             self._sought = (self.at, offset)
             await self._outside.seek(self.at + 1)
         return False
 
+    async def again(self) -> None:
+        """Have what comes next read again: it should have come."""
+        self._sought = None
+        await self._outside.seek(self.at + 1)
+
     async def tick(self) -> None:
         """Do what time makes due."""
         self._raise_if_failed()
-        self.stage.flush()
+        if self.stage.pending() and self._outside.now() - self._pending_since >= _PENDING:
+            self.stage.flush()
         waited = self._since is not None and self._outside.now() - self._since >= self._interval
         free = self._intent is None and (self._storing is None or self._storing.done())
         if free and (waited or self.stage.due()):
@@ -214,11 +230,10 @@ class Shard:
     async def _store(self, cut: Cut, plan: Plan, intended: bool) -> None:
         if self.stage.sealed and not intended:
             await self._outside.write(self._stamped.intend(cut.until))
-        if not await self._outside.is_mine(self.covered):
+        if not await self._deliver(cut):
             log.warning("partition was taken over, its checkpoint is left", extra={"shard": self.name})
             self.dropped = True
             return
-        await self._deliver(cut)
         await self._outside.sent()
         await asyncio.gather(*map(self._outside.write, plan.values))
         await self._outside.write(plan.head)
@@ -230,12 +245,13 @@ class Shard:
         while self._held and self._held[0].offset <= self.covered:
             self._held.popleft().ack()
 
-    async def _deliver(self, cut: Cut) -> None:
+    async def _deliver(self, cut: Cut) -> bool:
+        """Whether it was delivered: not, when the partition is another worker's, who then delivers it."""
         attempt = 0
-        while True:
+        while await self._outside.is_mine(self.covered):
             try:
                 await asyncio.to_thread(cut.deliver)
-                return
+                return True
             except SinkBusy as error:
                 delay = _DELAYS[min(attempt, len(_DELAYS) - 1)]
                 facts = {"shard": self.name, "reason": str(error), "seconds": delay}
@@ -243,10 +259,12 @@ class Shard:
                 self.retries += 1
                 attempt += 1
                 await asyncio.sleep(delay)
+        return False
 
     async def close(self) -> None:
-        """Store everything."""
-        await self.checkpoint()
+        """Store everything; but of a range that another worker has begun to deliver, all or nothing."""
+        if self._intent is None:
+            await self.checkpoint()
         await self.settle()
 
     def drop(self) -> None:

@@ -113,8 +113,9 @@ class Stamped:
                 self._torn += [place.key(piece, name) for place, piece in used]
                 continue
             _, pieces, size = _STAMP.unpack_from(stored[place.key(0, name)])
-            self._torn += [at.key(n, name) for at, n in used if not self._counts(stored, at.key(n, name), at)]
-            self._live[name] = _Live(place, pieces, used)
+            counted = {(at, n) for at, n in used if self._counts(stored, at.key(n, name), at)}
+            self._torn += [at.key(n, name) for at, n in used - counted]
+            self._live[name] = _Live(place, pieces, counted)
             if pieces:
                 body = b"".join(stored[place.key(piece, name)][_STAMP.size :] for piece in range(pieces))
                 yield name, _CODEC.decompress(body, size, asbytes=True)
@@ -141,6 +142,7 @@ class Stamped:
     def plan(self, changes: Mapping[str, bytes | None], covered: int) -> Plan:
         """The next checkpoint, which changes the values of these names (None: gone) and covers so much."""
         number = self.head.number + 1
+        in_use = {place.epoch for live in self._live.values() for place, _ in live.used}
         garbage = self._clear({name for name, value in changes.items() if value is not None})
         values: list[Write] = []
         for name, value in changes.items():
@@ -157,7 +159,7 @@ class Stamped:
         values[:0] = [(key, None) for key in self._torn if key not in written]
         garbage += [(key, None) for key in self._intents]  # until the head is there, they count
         self._torn, self._intents = [], []
-        self.head = self._next_head(number, covered)
+        self.head = self._next_head(number, covered, in_use)
         return Plan(values, (_key(_HEAD, self._epoch), msgspec.msgpack.encode(self.head)), garbage, covered)
 
     def _free(self, before: _Live | None) -> _Place:
@@ -165,12 +167,12 @@ class Stamped:
             return _Place(self._epoch, 0)
         return _Place(self._epoch, 1 - before.place.side)
 
-    def _next_head(self, number: int, covered: int) -> Head:
+    def _next_head(self, number: int, covered: int, in_use: Set[int]) -> Head:
+        """Epochs are kept that any place was of before this checkpoint: what it clears may yet be found."""
         epochs = self.head.epochs
         if not epochs or epochs[-1][1] != self._epoch:
             epochs = (*epochs, (number, self._epoch))
-        in_use = {place.epoch for live in self._live.values() for place, _ in live.used} | {self._epoch}
-        return Head(number, covered, self.head.log, _shortened(epochs, in_use))
+        return Head(number, covered, self.head.log, _shortened(epochs, in_use | {self._epoch}))
 
     def _clear(self, wanted: Set[str]) -> list[Write]:
         """Remove what is gone and not wanted again, and what former epochs have left of a value. The place

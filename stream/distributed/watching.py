@@ -50,7 +50,7 @@ class WatchStage:
         self._passed: dict[Subject, int] = {}  # how many windows the judge knows to be passed
         self._heard: dict[Subject, int] = {}  # when something last arrived, ms
         self._silent: dict[Subject, int] = {}  # the same, when the judge was told of the silence
-        self.arrived = 0
+        self.arrived = self._newest = 0  # what was taken in, and what is pending, ms
         self.counted = Counts()
 
     def take(self, event: Event) -> None:
@@ -59,7 +59,7 @@ class WatchStage:
         self._pending.append((event.offset, frame))
         self._records += len(frame)
         self._nbytes += frame.data.nbytes
-        self.arrived = max(self.arrived, event.arrived)
+        self._newest = max(self._newest, event.arrived)
         if self._records >= MAX_RECORDS or self._nbytes >= MAX_BYTES:
             self.flush()
 
@@ -67,6 +67,7 @@ class WatchStage:
         """Decode and observe what is pending, each subject's frames together."""
         pending, self._pending = self._pending, []
         self._records = self._nbytes = 0
+        self.arrived = self._newest
         for batch in batches(sorted(pending, key=_subject)):
             watched = self.partition.observe(batch)
             self.counted = self.counted.merge(watched.counts)
@@ -100,8 +101,11 @@ class WatchStage:
 
     def behind(self) -> None:
         """Say how far what has arrived was taken in, when there is more."""
-        self.flush()
         self._tell(Heard(self._number, self.arrived))
+
+    def pending(self) -> bool:
+        """Whether frames wait to be decoded together."""
+        return bool(self._pending)
 
     def full(self) -> bool:
         """Whether so many rows are kept that they must be delivered."""

@@ -2,13 +2,14 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from places import S3Place
 from stack import Stack
+from workers import Answer, Run, Traffic, make_traffic, truth_of
 
 HERE = Path(__file__).parent
 FOLDER = os.environ.get("STREAMGAUGE_STACK")  # make test-stack sets it to the stack's folder
@@ -71,3 +72,32 @@ def _address(stack: Stack, name: str) -> str:
     if name not in stack:
         pytest.skip(f"{name} was not started with the stack")
     return stack.address(name)
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Traffic, Answer]:
+    """Traffic of two endpoints, and what the embedded host makes of it."""
+    directory = tmp_path_factory.mktemp("mixed")
+    traffic = make_traffic(directory, 5_000, 26)
+    return traffic, truth_of(traffic, directory)
+
+
+@pytest.fixture
+def run_of(
+    tmp_path: Path, kafka_brokers: str, opensearch_url: str, s3_place: S3Place, fresh_name: str
+) -> Iterator[Callable[..., Run]]:
+    """Makes a run of workers, with topics; what workers logged is shown when the test fails."""
+    made: list[Run] = []
+
+    def make(traffic: Traffic, **options: object) -> Run:
+        made.append(
+            run := Run(fresh_name, tmp_path, traffic, kafka_brokers, s3_place, opensearch_url, **options)
+        )
+        run.make_topics()
+        return run
+
+    yield make
+    for run in made:
+        run.clean()
+        for worker in run.workers:
+            print(worker.told_at_the_end())

@@ -2,6 +2,7 @@
 
 import random
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -79,6 +80,40 @@ def test_workers_that_are_killed_put_every_record_into_one_object(start):
         found = [int(line.split()[1]) for line in lines(firehoses, f"{name}/")]
         assert sorted(found) == list(range(sent[name]))
     assert all(worker.poll() is None for worker in workers)
+
+
+def test_a_worker_that_stood_still_and_goes_on_repeats_nothing(start):
+    firehoses = start('buckets = "buckets"\n')
+    _, door = firehoses.door()
+    door.create_delivery_stream(DeliveryStreamName="s", ExtendedS3DestinationConfiguration=lake(**SMALL))
+    number = 0
+
+    def put(seconds: float) -> None:
+        nonlocal number
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            records = [b"%d %s" % (number + i, b"x" * 2_000) for i in range(100)]
+            door.put_record_batch(DeliveryStreamName="s", Records=[{"Data": record} for record in records])
+            number += 100
+
+    workers = [firehoses.worker()[0], firehoses.worker()[0]]
+    put(1)
+    wait(lambda: lines(firehoses), 60)
+    for worker in workers:
+        found = len(lines(firehoses))
+        put(2)
+        worker.send_signal(signal.SIGSTOP)
+        put(1)
+        time.sleep(8)  # the other one has everything now
+        wait(lambda found=found: len(lines(firehoses)) > found, 60)
+        worker.send_signal(signal.SIGCONT)
+        put(2)
+    for worker in workers:
+        if worker.poll() is not None:  # one that was cut off may end
+            firehoses.worker()
+    wait(lambda: len(lines(firehoses)) >= number, 90)
+    time.sleep(2)
+    assert sorted(int(line.split()[0]) for line in lines(firehoses)) == list(range(number))
 
 
 def test_records_get_to_s3_and_go_on_with_a_worker_that_joins(start, s3_place: S3Place, monkeypatch):

@@ -66,7 +66,7 @@ def as_rows(rows: list[tuple[str | None, ...]]) -> Rows:
     event_id = columns.pop("id", text_array([]))
     n = np.arange(len(rows))
     misfits = {9: len(rows)} if rows else {}
-    return Rows(pa.table(columns), n, n, misfits=misfits, event_id=event_id)
+    return Rows(pa.table(columns), n, np.zeros_like(n), misfits=misfits, event_id=event_id)  # a row a record
 
 
 def of_first_rows(rows: list[tuple[str | None, ...]]) -> Rows:

@@ -129,6 +129,8 @@ class FakeCluster:
 def _holds(query: dict[str, Any], source: dict[str, Any]) -> bool:
     ((kind, about),) = query.items()
     ((field, value),) = about.items()
+    if kind == "terms":
+        return source[field] in value
     return source[field] < value["lt"] if kind == "range" else source[field] == value
 
 

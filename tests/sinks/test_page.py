@@ -549,6 +549,52 @@ def test_the_chart_libraries_are_loaded_only_when_a_page_is_made() -> None:
     assert run.stdout.strip() == "[]"
 
 
+@pytest.fixture
+def with_bias(tmp_path: Path) -> Path:
+    """Reports of bias over 30 windows: DPPL grows beyond the baseline's, AD has no label to rest on."""
+    synthetic(tmp_path, windows=30, features=())
+    for at, path in enumerate(sorted((tmp_path / "reports").rglob("report.json"))):
+        report = json.loads(path.read_bytes()) | {"monitor": "bias", "violations": []}
+        dppl = {"name": "DPPL", "description": "", "value": at / 100, "baseline": 0.1}
+        dppl |= {"interval": [at / 100 - 0.05, at / 100 + 0.05]}
+        metrics = [dppl, {"name": "AD", "description": "", "value": None, "error": "no label " + HOSTILE}]
+        if at > 15:
+            violation = {
+                "feature_name": "sex",
+                "constraint_check_type": "bias_drift_check",
+                "description": "d",
+            }
+            violation |= {"facet": "sex", "facet_value": "F", "metric_name": "DPPL"}
+            report |= {"violations": [violation], "status": "CompletedWithViolations"}
+        path.write_text(json.dumps(report))
+        stage = {"label": "y", "label_value_or_threshold": "1"}
+        stage |= {"facets": {"sex": [{"value_or_threshold": "F", "metrics": metrics}]}}
+        document = {"version": "1.0", "post_training_bias_metrics": stage}
+        path.with_name("analysis.json").write_text(json.dumps(document))
+    return tmp_path
+
+
+def test_metrics_of_bias_are_drawn_over_time_with_intervals_and_violations(with_bias: Path) -> None:
+    page = write_page(with_bias).read_text()
+    (data,) = packed(page)
+    drawn = data["bias"]
+    (series,) = drawn["series"]
+    assert drawn["facets"] == ["sex: F"] and series["metrics"] == ["DPPL"]
+    values, lows, highs, below, above, worse = series["cells"][0]
+    assert values == [pytest.approx(at / 100) for at in range(30)]
+    assert lows[10] == pytest.approx(0.05) and highs[10] == pytest.approx(0.15)
+    assert set(below) == {-0.1} and set(above) == {0.1}
+    assert worse == [int(at > 15) for at in range(30)]
+    assert series["undefined"][0][1] == "AD" and HOSTILE not in page
+    assert "bias" in data["specs"] and "DPPL of sex F" in page
+
+
+def test_an_analysis_that_cannot_be_read_is_named(with_bias: Path) -> None:
+    broken = next((with_bias / "reports").rglob("analysis.json"))
+    broken.write_text("{")
+    assert "is left out" in write_page(with_bias).read_text()
+
+
 @pytest.mark.parametrize(
     ("window", "words"),
     [

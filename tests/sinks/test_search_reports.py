@@ -205,6 +205,19 @@ def test_a_revision_updates_adds_and_resolves():
     }
 
 
+def test_a_revision_without_documents_leaves_the_points_that_came_of_them():
+    cluster, sink = prepared()
+    sink.write([report("age", documents={"metrics.json": {"night_share": 0.4}})])
+    dated = {"constraint_violations.json": {"violations": []}}
+    sink.write([report("age", revision=1, moved=("age",), documents=dated)])
+    found = {(body["metric"], body["feature"]) for body in cluster.now("sg-metrics").values()}
+    assert ("night_share", None) in found and ("drift", "age") in found
+    assert ("drift", "score") not in found
+    sink.write([report("age", revision=2, documents={"metrics.json": {"day_share": 0.1}})])
+    found = {body["metric"] for body in cluster.now("sg-metrics").values()}
+    assert "day_share" in found and "night_share" not in found
+
+
 def test_an_older_revision_after_a_newer_one_changes_nothing():
     cluster, sink = prepared()
     sink.write([report("age", revision=2)])

@@ -23,7 +23,7 @@ class Crash(Exception):
 
 
 def host(out, rows: int, store: Log, nbytes: int = 64 << 20) -> Embedded:
-    chosen = settings_for(out, out.parent / "none", checkpoint={"rows": rows, "bytes": nbytes})
+    chosen = settings_for(out, out.parent / "none", checkpoint={"rows": rows, "max_bytes": nbytes})
     return Embedded(chosen, store, Setups(chosen), Outputs.of(chosen), lambda action: action())
 
 

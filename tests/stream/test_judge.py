@@ -143,6 +143,25 @@ def test_a_partition_that_appears_too_late_to_be_merged_is_counted_as_late():
         pipeline.restart()
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_is_told_again_of_a_window_that_is_forgotten_changes_nothing(ended):
+    """A partition that was restored tells again what it had told, however far the others are by now."""
+    pipeline = Pipeline(partitions=2)
+    told = []
+    for partition in (0, 1):
+        records = [capture(T0 + int(h * HOUR), [(0.5, 40, "rome")], f"p{partition}-{h}") for h in (0.5, 1.5)]
+        told.append(pipeline.watches[partition].observe(decode(frames(records)[0], LAYOUT)))
+        pipeline.judge.observe(SUBJECT, told[-1].partials, told[-1].progress)
+    for partition in (0, 1):
+        if ended:
+            pipeline.end(partition)
+        else:
+            pipeline.at(400.0, partition=partition)
+    assert [p.counts.records for watched in told for p in watched.partials] == [1, 1]
+    for watched in told:
+        assert pipeline.judge.observe(SUBJECT, watched.partials, watched.progress) == []
+
+
 def test_late_records_past_the_retention_change_the_counts_and_nothing_else():
     pipeline = Pipeline()
     first = pipeline.at(0.2, 5.5)[0]

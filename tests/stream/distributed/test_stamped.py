@@ -3,7 +3,7 @@
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import StateError
@@ -36,7 +36,10 @@ class Table:
         return Stamped.load(self.kept.items(), log, epoch)
 
 
+@settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(CHANGES, st.integers(0, 12) | st.none()), max_size=12), st.booleans())
+@example([({"a": b"", "b": b""}, None), ({}, 0), ({"a": None}, 2), ({}, 2)], False)
+@example([({}, None), ({}, 0), ({"a": b""}, 2), ({"a": None}, 2), ({"a": None}, None)], False)
 def test_after_a_crash_at_any_write_the_last_checkpoint_with_a_head_counts(steps, short):
     """`left` writes of a checkpoint are made, then the process dies; None: it lives on."""
     with pytest.MonkeyPatch.context() as patch:
@@ -78,6 +81,7 @@ class Worker:
         del self.late[:most]
 
 
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(
         st.tuples(CHANGES, st.booleans(), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)))),

@@ -105,6 +105,10 @@ def test_clarifys_json_is_read_by_its_paths(shared, tmp_path):
         ({"facet": [{"name_or_index": "race"}]}, "facet race: its values are not known"),
         ({"label": "truth"}, "the data has no column truth"),
         ({"facet": []}, "facet is missing"),
+        (
+            {"predicted_label": None, "methods": {"post_training_bias": {"methods": "all"}}},
+            "need predicted_label or probability",
+        ),
         ({"label_values_or_threshold": None}, "which labels are positive"),
     ],
 )
@@ -120,7 +124,7 @@ def test_a_captured_output_is_the_prediction_though_it_has_the_labels_name(tmp_p
     (tmp_path / "c.json").write_text(
         json.dumps({k: v for k, v in CONFIG.items() if k != "predicted_label"} | {"label": "y"})
     )
-    chosen = read_config(tmp_path / "c.json")
+    chosen = read_config(tmp_path / "c.json", ())
     found = with_output(chosen, Layout({"y": "Integral", "sex": "String"}))
     assert (found.label, found.predicted, found.probability) == (None, "y", None)
     found = with_output(chosen, Layout({"y": "Fractional", "sex": "String"}, ("y",)))
@@ -134,10 +138,13 @@ def test_windows_of_a_replay_are_judged_by_the_baselines_analysis(tmp_path):
     rng = np.random.default_rng(3)
     captures = tmp_path / "captures.jsonl"
     records = []
+    positive: dict[str, list[bool]] = {"rome": [], "oslo": []}
     for i in range(3_000):
         city = str(rng.choice(["rome", "oslo"]))
         hour = i // 750
         score = rng.random() * (0.6 if hour >= 2 and city == "rome" else 1.0)
+        if hour == 3:
+            positive[city].append(round(score, 6) > 0.5)
         when = T0 + hour * HOUR + i % 750 * 4_000
         records.append(capture(when, [(round(score, 6), int(rng.integers(18, 80)), city)], f"e{i}"))
     captures.write_bytes(b"\n".join(records) + b"\n")
@@ -163,7 +170,9 @@ def test_windows_of_a_replay_are_judged_by_the_baselines_analysis(tmp_path):
     assert json.loads((folder / "constraint_violations.json").read_text())["version"] == "1.0"
     analysed = json.loads((folder / "analysis.json").read_text())
     metrics = {m["name"]: m for m in analysed["post_training_bias_metrics"]["facets"]["city"][0]["metrics"]}
-    assert metrics["DPPL"]["value"] == pytest.approx(0.33, abs=0.12)
+    dppl = np.mean(positive["oslo"]) - np.mean(positive["rome"])
+    assert metrics["DPPL"]["value"] == pytest.approx(dppl, abs=1e-12)
+    assert metrics["DPPL"]["interval"][0] < dppl < metrics["DPPL"]["interval"][1]
     assert metrics["AD"]["value"] is None and metrics["AD"]["error"].endswith("a label and a prediction")
     since = {v["metric_name"]: v["first_seen"] for v in documents[3]["violations"]}
     assert since["DPPL"] == documents[2]["window"]["start"]
