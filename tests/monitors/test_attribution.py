@@ -126,7 +126,7 @@ def test_small_samples_do_not_alert_where_large_ones_do():
 
 @pytest.mark.parametrize("n", [5, 10, 30])
 def test_false_alarms_are_rare_where_nothing_has_changed(n):
-    """A thousand windows that have the baseline's attributions, scattered: at the very edge, two features
+    """Two hundred windows that have the baseline's attributions, scattered: at the very edge, two features
     are alike. Clarify's rule alarms; ours hardly ever."""
     random = np.random.default_rng(n)
     true = np.array([1.0, 0.98, 0.5, 0.4, 0.3])
