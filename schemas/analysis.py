@@ -1,6 +1,7 @@
-"""analysis.json of SageMaker Clarify, the part on bias: what was measured, and later what must hold.
+"""analysis.json of SageMaker Clarify, bias and explanations: what was measured, and later what must hold.
 
-`interval` and what follows it in a metric, `rows` and what follows it in a facet's entry are not in Clarify.
+`interval` and what follows it in a metric, `rows` and what follows it in a facet's entry, and `drift` among
+the explanations are not in Clarify.
 """
 
 from collections.abc import Iterator, Mapping
@@ -57,10 +58,50 @@ class Stage(Struct, frozen=True):
     label_value_or_threshold: str
 
 
+class LabelExplanation(Struct, frozen=True, omit_defaults=True):
+    """Of one output of the model: how much each feature moves it over all rows, and what is expected of it.
+
+    Texts have attributions of their own beside these; they are not read."""
+
+    global_shap_values: Mapping[str, float] = msgspec.field()
+    expected_value: float | UnsetType = UNSET
+
+
+class Move(Struct, frozen=True):
+    """A feature's attribution in the baseline and now, as shares of the sum of all, and its ranks, from 1."""
+
+    feature: str
+    baseline: float
+    current: float
+    baseline_rank: int
+    rank: int
+
+
+class RankingDrift(Struct, frozen=True):
+    """How like the baseline's the ranking of features is: nDCG in [0, 1], 1 the same; None where it is not
+    defined (`error` says why). `interval` is that of 95 %, by bootstrap over the `rows` explained. `moved`
+    are features, those that moved most first."""
+
+    ndcg: float | None
+    threshold: float
+    rows: int
+    interval: tuple[float, float] | None = None
+    moved: list[Move] = []
+    error: str = ""
+
+
+class Explanations(Struct, frozen=True, omit_defaults=True):
+    """By name of the output: label0, or whatever it is called."""
+
+    kernel_shap: Mapping[str, LabelExplanation] | UnsetType = UNSET
+    drift: Mapping[str, RankingDrift] | UnsetType = UNSET
+
+
 class Analysis(Struct, frozen=True, omit_defaults=True):
-    """The whole file; explanations in it are not read."""
+    """The whole file."""
 
     version: str = msgspec.field(default="1.0")
+    explanations: Explanations | UnsetType = UNSET
     post_training_bias_metrics: Stage | UnsetType = UNSET
     pre_training_bias_metrics: Stage | UnsetType = UNSET
 
@@ -70,6 +111,13 @@ class Analysis(Struct, frozen=True, omit_defaults=True):
             stage = getattr(self, f"{name}_bias_metrics")
             if stage is not UNSET:
                 yield name, stage
+
+    @property
+    def labels(self) -> Mapping[str, LabelExplanation]:
+        """Explanations by name of the output; none where the file has none."""
+        if self.explanations is UNSET or self.explanations.kernel_shap is UNSET:
+            return {}
+        return self.explanations.kernel_shap
 
     def metrics(self) -> Iterator[tuple[str, str, Metric]]:
         """(facet, value, metric), in the order of the file."""
@@ -93,14 +141,14 @@ def parse(text: bytes, source: str = "analysis.json") -> Analysis:
     >>> parse(b'{"version": "1.0", "explanations": {}}')
     Traceback (most recent call last):
       ...
-    schemas.errors.BadBaseline: analysis.json: holds no bias metrics
+    schemas.errors.BadBaseline: analysis.json: holds no bias metrics and no explanations
     """
     try:
         found = msgspec.json.decode(text, type=Analysis)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadBaseline(f"{source}: not an analysis of bias: {error}") from error
-    if not any(True for _ in found.stages()):
-        raise BadBaseline(f"{source}: holds no bias metrics")
+        raise BadBaseline(f"{source}: not an analysis: {error}") from error
+    if not any(True for _ in found.stages()) and not found.labels:
+        raise BadBaseline(f"{source}: holds no bias metrics and no explanations")
     return found
 
 

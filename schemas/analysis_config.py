@@ -67,6 +67,16 @@ def parse(text: bytes, source: str = "analysis_config.json", names: Sequence[str
       ...
     schemas.errors.ConfigError: analysis_config.json: facet 0: there is no column 3: 0 columns are known
     """
+    document = load(text, source)
+    reader = _Reader(document, names)
+    config = reader.config()
+    if reader.problems:
+        raise ConfigError(f"{source}: " + "; ".join(reader.problems))
+    return config
+
+
+def load(text: bytes, source: str) -> dict[str, Any]:
+    """The document, unchecked. Raises ConfigError."""
     try:
         document: Any = (
             tomllib.loads(text.decode()) if source.endswith(".toml") else msgspec.json.decode(text)
@@ -75,11 +85,7 @@ def parse(text: bytes, source: str = "analysis_config.json", names: Sequence[str
         raise ConfigError(f"{source}: not an analysis configuration: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{source}: not an analysis configuration: no object")
-    reader = _Reader(document, names)
-    config = reader.config()
-    if reader.problems:
-        raise ConfigError(f"{source}: " + "; ".join(reader.problems))
-    return config
+    return document
 
 
 class _Reader:

@@ -11,6 +11,7 @@
   x BrokerError    brokers cannot be reached, or refuse: stop, and say what they had taken
   x SinkBusy       these rows may be stored later: retry, do not commit
   x InvokeFailed   a function that transforms records gave no answer: try again, then fail its records
+  x ModelFailed    a model gave no answer that can be used: the window is explained in part, or not at all
 """
 
 
@@ -70,3 +71,7 @@ class InvokeFailed(PipelineError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ModelFailed(PipelineError):
+    """A model was not reached, took too long, refused, or answered something else than was asked."""

@@ -74,9 +74,9 @@ class Violation(Struct, frozen=True):
     first window of an unbroken run of windows with this violation. The ids are of a few records that show it.
     `segment` says for which rows it holds, where it was not all.
 
-    `facet`, `facet_value` and `metric_name` are keys of Clarify's violations of bias, which have no
-    feature_name. Of a model's quality there is a `metric_name`, which is its feature name too; an `estimate`
-    was made before labels came.
+    `facet`, `facet_value`, `metric_name` and `label` are keys of Clarify's violations of bias and of
+    attributions, which have no feature_name. Of a model's quality there is a `metric_name`, which is its
+    feature name too; an `estimate` was made before labels came.
     """
 
     feature_name: str
@@ -92,6 +92,7 @@ class Violation(Struct, frozen=True):
     facet_value: str | UnsetType = UNSET
     metric_name: str | UnsetType = UNSET
     estimate: bool | UnsetType = UNSET
+    label: str | UnsetType = UNSET
 
     @property
     def what(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
@@ -151,18 +152,23 @@ def _without_feature(violation: Violation) -> dict[str, Any]:
 
 
 class Finding(Struct, frozen=True):
-    """What a monitor says of a window's state: violations, distances, and its own documents by file name."""
+    """What a monitor says of a window's state: violations, distances, and its own documents by file name.
+
+    `incomplete` says why a part of the window could not be looked at; `blind` that it was all of it.
+    """
 
     violations: list[Violation]
     drift: list[Drift]
     documents: Mapping[str, Any]
+    incomplete: str = ""
+    blind: bool = False
 
     def with_violations(self, violations: list[Violation]) -> "Finding":
         """The same with `violations` instead, in the document that lists them too."""
         documents = dict(self.documents)
         if VIOLATIONS in documents:
             documents[VIOLATIONS] = {**documents[VIOLATIONS], **violations_document(violations)}
-        return Finding(violations, self.drift, documents)
+        return msgspec.structs.replace(self, violations=violations, documents=documents)
 
 
 class Report(Struct, frozen=True):
@@ -178,10 +184,10 @@ class Report(Struct, frozen=True):
 
     @property
     def status(self) -> Status:
-        """NoData where no record came that could be read and was in time."""
+        """NoData where no record came that could be read and was in time, or the monitor was blind."""
         if self.finding.violations:
             return "CompletedWithViolations"
-        return "Completed" if self.counts.rows else "NoData"
+        return "Completed" if self.counts.rows and not self.finding.blind else "NoData"
 
     def summary(self) -> dict[str, Any]:
         """The content of report.json; `labels` where it is about a model's quality."""
@@ -194,6 +200,7 @@ class Report(Struct, frozen=True):
             "revision": self.revision,
             "counts": msgspec.to_builtins(self.counts),
             **labels,
+            **({"incomplete": self.finding.incomplete} if self.finding.incomplete else {}),
             "violations": msgspec.to_builtins(self.finding.violations),
             "drift": msgspec.to_builtins(self.finding.drift),
         }

@@ -13,7 +13,7 @@ def write(objects: Objects, report: Report) -> str:
     """Write the documents, then report.json; gives the folder's key. Writing again replaces them."""
     folder = key(report)
     for name, document in report.finding.documents.items():
-        objects.put(f"{folder}/{name}", pretty(document))
+        objects.put(f"{folder}/{name}", document if isinstance(document, bytes) else pretty(document))
     objects.put(f"{folder}/report.json", pretty(report.summary()))
     return folder
 

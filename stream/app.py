@@ -12,7 +12,7 @@ from typing import Any
 
 import faust
 
-from schemas.errors import TopicError
+from schemas.errors import ConfigError, TopicError
 from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import topic_identity
@@ -77,6 +77,7 @@ class Gauge(faust.App):
 
 def make_app(settings: Settings) -> Gauge:
     """The app with its agents. Raises ConfigError, BadBaseline, TopicError and BrokerError."""
+    _refuse_models(settings)
     kafka = settings.kafka
     with admin_client(kafka) as admin:
         topic = topic_identity(admin, kafka.captures_topic)
@@ -121,6 +122,13 @@ def make_app(settings: Settings) -> Gauge:
 
     app.on_partitions_revoked.connect(revoke, weak=False)
     return app
+
+
+def _refuse_models(settings: Settings) -> None:
+    """A worker that waits for a model would be taken for dead by the brokers."""
+    chosen = [settings.explain, *(own.explain for own in settings.endpoints.values())]
+    if any(explain is not None and explain.captured is None for explain in chosen):
+        raise ConfigError("explain: a worker asks no model: set explain.captured, or use serve or replay")
 
 
 def _prepare(state: Path) -> None:

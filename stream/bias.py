@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
@@ -55,10 +57,12 @@ def report(
     monitor = Bias(plan, known, defaults)
     finding = monitor.finish(monitor.of_table(table))
     names = [ANALYSIS, *([VIOLATIONS] if known else [])]
+    documents = {name: finding.documents[name] for name in names}
+    documents[ANALYSIS] |= _explanations(output)
     objects = Objects.at(output)
     for name in names:
-        objects.put(name, pretty(finding.documents[name]))
-    found = analysis.parse(pretty(finding.documents[ANALYSIS]))
+        objects.put(name, pretty(documents[name]))
+    found = analysis.parse(pretty(documents[ANALYSIS]))
     return Outcome(table.num_rows, [*found.metrics()], finding.violations, [output / name for name in names])
 
 
@@ -67,6 +71,14 @@ def _read(data: Path, config: Path, header: bool | None) -> pa.Table:
     first = read_config(config, _UNREAD)
     table = json_dataset.read(data, config, first)
     return _named(dataset.read(data, header), first) if table is None else table
+
+
+def _explanations(output: Path) -> dict[str, Any]:
+    """Explanations that an earlier analysis.json there holds: Clarify writes both into one file."""
+    earlier = read_analysis(output) if (output / ANALYSIS).is_file() else None
+    if earlier is None or earlier.explanations is msgspec.UNSET:
+        return {}
+    return {"explanations": msgspec.to_builtins(earlier.explanations)}
 
 
 def _named(table: pa.Table, config: AnalysisConfig) -> pa.Table:
@@ -134,6 +146,7 @@ def monitor(
     config = with_output(read_config(place, list(layout.columns)), layout)
     kinds = {name: rule.kind for name, rule in rules.rules.items()}
     baseline = read_analysis(directory) if (directory / ANALYSIS).is_file() else None
+    baseline = baseline if baseline and any(baseline.stages()) else None
     plan = _plan(place, config, facts.of_baseline(kinds, described), baseline)
     strange = [c.name for facet in plan.facets for c in facet.columns if c.name not in kinds]
     if strange:

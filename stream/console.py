@@ -14,7 +14,7 @@ from rich.text import Text
 
 from monitors.model_quality.judging import SUGGESTED
 from schemas import quality as qualities
-from schemas.analysis import Metric
+from schemas.analysis import Analysis, Metric
 from schemas.report import Violation
 from stream.sending.target import Told
 
@@ -122,6 +122,23 @@ def bias_table(metrics: Iterable[tuple[str, str, Metric]], violations: Iterable[
         low_high = "" if metric.interval is UNSET else "{:.4f} to {:.4f}".format(*metric.interval)
         said = metric.error or ("violation" if (facet, value, metric.name) in worse else "")
         table.add_row(*map(Text, (f"{facet}: {value}", metric.name, number, low_high, said)))
+    return table
+
+
+def attribution_table(found: Analysis) -> Table:
+    """The features of each output with the largest global SHAP values, and nDCG where it was compared."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in ("output", "feature", "global SHAP value"):
+        table.add_column(column, justify="right" if column.startswith("global") else "left", overflow="fold")
+    drift = found.explanations.drift if found.explanations is not UNSET else UNSET
+    for label, explained in found.labels.items():
+        values = explained.global_shap_values
+        for name in sorted(values, key=lambda name: -abs(values[name]))[:_MOST]:
+            table.add_row(*map(Text, (label, name, f"{values[name]:.6g}")))
+        moved = drift.get(label) if drift is not UNSET else None
+        if moved is not None:
+            number = moved.error if moved.ndcg is None else f"{moved.ndcg:.4f}"
+            table.add_row(*map(Text, (label, "nDCG against the baseline", number)))
     return table
 
 

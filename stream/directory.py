@@ -32,15 +32,27 @@ def _places(settings: Settings) -> set[Path]:
     for own in settings.endpoints.values():
         places |= {own.baseline, own.preprocessor, *(own.monitors or ()), own.bias}
         places |= {own.quality.baseline} if own.quality else set()
+    for chosen in (settings.explain, *(own.explain for own in settings.endpoints.values())):
+        if chosen is not None:
+            script = Path((chosen.model or "").rpartition(":")[0] or chosen.model or "")
+            places |= {chosen.config, chosen.background, script if script.is_file() else None}
     return {place for place in places if place is not None}
+
+
+FILES = (  # of a baseline
+    "constraints.json",
+    "statistics.json",
+    "analysis.json",
+    "shap_baseline.csv",
+    "model_quality.json",
+)
 
 
 def _files(place: Path) -> list[Path]:
     if not place.is_dir():
         return [place]
     more = sorted([*place.glob("segments/**/*.json"), *place.glob("model_quality/*.json")])
-    own = ("constraints.json", "statistics.json", "analysis.json", "model_quality.json")
-    return [*(place / name for name in own), *more]
+    return [*(place / name for name in FILES), *more]
 
 
 def prepare(output: Path, overwrite: bool) -> None:

@@ -13,7 +13,6 @@ from schemas.report import (
     VIOLATIONS,
     Counts,
     Coverage,
-    Finding,
     Report,
     Status,
     Window,
@@ -187,7 +186,7 @@ class Judge:
             finding = dated(finding, start, last_before(timeline.published, monitor.name, start))
             revision = before.revision + 1 if before else 0
             report = Report(subject, monitor.name, window, revision, counts, finding, labels)
-            kept = Finding(finding.violations, finding.drift, {})  # documents are written once
+            kept = msgspec.structs.replace(finding, documents={})  # documents are written once
             published[monitor.name] = msgspec.structs.replace(report, finding=kept)
             self.statuses[report.status] += 1
             if before:
@@ -209,9 +208,8 @@ class Judge:
             timeline.published[later][monitor] = report
             self._dirty.add((subject, later))
             document = {VIOLATIONS: violations_document(finding.violations)}
-            yield msgspec.structs.replace(
-                report, finding=Finding(finding.violations, finding.drift, document)
-            )
+            told = msgspec.structs.replace(finding, documents=document)
+            yield msgspec.structs.replace(report, finding=told)
 
     def _release(self, subject: Subject, timeline: _Timeline, watermark: int) -> None:
         """Let go of states that can no longer change, and of reports that can no longer be revised."""

@@ -13,6 +13,7 @@ from schemas.constraints import Defaults
 from schemas.errors import ConfigError
 from schemas.frame import Subject
 from stream.choices import FilterSettings, Limits, SegmentSettings
+from stream.explain_settings import ExplainSettings
 from stream.fields import Directory, Duration, File, Name, Place
 from stream.fields import Section as _Section
 from stream.kafka_settings import KafkaSettings
@@ -91,6 +92,7 @@ class EndpointSettings(_Section):
     max_segments: int | None = Field(None, ge=1, le=1_000)
     quality: QualitySettings | None = None
     bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
+    explain: ExplainSettings | None = None
 
 
 class SourceSettings(_Section):
@@ -235,6 +237,7 @@ class Settings(_Section):
     labels: LabelSettings = LabelSettings()
     quality: QualitySettings = QualitySettings()
     bias: File | None = Field(None, description="analysis_config.json of Clarify, as JSON or TOML")
+    explain: ExplainSettings | None = Field(None, description="attributions of each window, and their drift")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     firehose: FirehoseSettings | None = Field(None, description="the Firehose door of serve and ingest")
     kafka: KafkaSettings = KafkaSettings()
@@ -297,6 +300,9 @@ def _resolve(document: dict[str, Any], base: Path) -> None:
             _resolve_names(table, ("output", "store", "baseline", "rows", "preprocessor", "bias"), base)
             _resolve_list(table, "monitors", base)
             _resolve_names(table.get("quality"), ("baseline",), base)
+            _resolve_names(explain := table.get("explain"), ("config", "background"), base)
+            if isinstance(explain, dict) and "model" in explain:
+                explain["model"] = _model(explain["model"], base)
     _resolve_list(document.get("source"), "captures", base)
     _resolve_list(document.get("labels"), "places", base)
     if isinstance(door := document.get("firehose"), dict):
@@ -319,6 +325,12 @@ def _function(place: Any, base: Path) -> Any:
     """`FILE.py:function` relative to the settings; a module or a URL as it is."""
     is_file = isinstance(place, str) and place.rpartition(":")[0].endswith(".py")
     return _local(place, base) if is_file else place
+
+
+def _model(place: Any, base: Path) -> Any:
+    """`FILE.py:name` or a file of a model relative to the settings; all else as it is."""
+    is_file = isinstance(place, str) and place.endswith((".onnx", ".pkl", ".pickle", ".joblib"))
+    return _local(place, base) if is_file else _function(place, base)
 
 
 def _resolve_list(table: Any, name: str, base: Path) -> None:

@@ -15,7 +15,7 @@ from schemas.frame import Subject
 from schemas.layout import Layout
 from schemas.prepared import Handler
 from schemas.statistics import Statistics
-from stream import bias
+from stream import bias, explain
 from stream.choices import FilterSettings
 from stream.custom import MonitorFile
 from stream.joining.setup import quality_setup
@@ -90,6 +90,11 @@ class Setups:
             described = read_statistics(directory)
             rules = baseline.constraints
             monitors.append(bias.monitor(chosen.bias, layout, rules, described, directory, checks.defaults))
+        if chosen.explain is not None:
+            described = read_statistics(chosen.baseline)
+            monitors.append(
+                explain.monitor(chosen.explain, layout, described, chosen.baseline, checks.defaults)
+            )
         for path in chosen.monitors or ():
             if path not in self._monitors:
                 self._monitors[path] = MonitorFile(path)

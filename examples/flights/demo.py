@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from model import FEATURES
 from traffic import generate
 
 WINDOW = "1d"
@@ -33,6 +34,10 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("temp", "humid", "wind_speed", "pressure", "visib"), _ONE_DAY_OF_WEATHER),
 }
 
+HERE = Path(__file__).absolute().parent
+MODEL = f"{HERE / 'served.py'}:model"
+METHOD = HERE / "analysis_config.json"
+
 console = Console(highlight=False)
 
 
@@ -45,7 +50,7 @@ def main(out: Path) -> int:
     code = run(
         "replay",
         str(work / "captures"),
-        *("--baseline", str(work / "baseline"), "--output", str(out)),
+        *("--config", str(explained(work)), "--baseline", str(work / "baseline"), "--output", str(out)),
         *("--window", WINDOW, "--lateness", LATENESS, "--overwrite", "--exit-zero"),
     )
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. Open {out / 'index.html'} in a browser.")
@@ -60,7 +65,21 @@ def prepare(work: Path) -> None:
     if run("baseline", str(traffic.baseline), "--output", str(work / "baseline")):
         raise SystemExit("the baseline could not be made")
     edit(work / "baseline" / "constraints.json")
+    chosen = (*("--config", str(METHOD), "--features", ",".join(FEATURES)), *("--rows", "400"))
+    if run(
+        "explain", str(traffic.baseline), *("--model", MODEL), *chosen, "--output", str(work / "baseline")
+    ):
+        raise SystemExit("the model could not be explained")
     (work / "complete").touch()
+
+
+def explained(work: Path) -> Path:
+    """Settings that ask the model why, of a few rows a day."""
+    settings = work / "streamgauge.toml"
+    chosen = {"model": MODEL, "config": str(METHOD), "features": FEATURES, "rows": 50}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in chosen.items()]
+    settings.write_text("\n".join(["[explain]", *lines]) + "\n")
+    return settings
 
 
 def edit(constraints: Path) -> None:

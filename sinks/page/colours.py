@@ -23,6 +23,7 @@ _CHECKS = {
     "missing_column_check": "#1d1d1f",
     "extra_column_check": "#8a8f98",
     "categorical_values_check": "#3c8d5a",
+    "feature_attribution_drift_check": "#a3487f",
 }
 _SPARE = ("#b8860b", "#a3487f", "#5f9ea0", "#7a5c3e")
 

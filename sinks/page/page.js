@@ -73,6 +73,37 @@ function biasRows({ windows, bias }, facet) {
   }));
 }
 
+function ndcgRows({ windows, attribution }, which) {
+  const { ndcg, threshold, rows } = attribution.series[which];
+  return ndcg[0].map((value, at) => {
+    const { s, e, label } = windows[attribution.first + at];
+    const [, low, high, worse] = ndcg.map((column) => column[at]);
+    return { mid: (s + e) / 2, label, ndcg: value, low, high, worse, threshold, rows: rows[at] };
+  });
+}
+
+function rankRows({ windows, attribution }, which) {
+  const { features, rank, share, baseline } = attribution.series[which];
+  const { together } = attribution;
+  return features.flatMap((feature, of) => {
+    const row = rank[of].map((value, at) => {
+      const first = windows[attribution.first + at * together];
+      const last = windows[Math.min(attribution.first + (at + 1) * together, windows.length) - 1];
+      const { s } = first, { e } = last;
+      const label = first === last ? first.label : `${first.label} to ${last.label}`;
+      return { feature, of, mid: (s + e) / 2, label, rank: value, share: share[of][at], last: false };
+    });
+    const { s, e } = windows[attribution.first];
+    const before = s - (e - s) * together / 2;
+    if (baseline[of] !== null) {
+      row.unshift({ feature, of, mid: before, label: "baseline", rank: baseline[of], share: null, last: false });
+    }
+    const known = row.filter((point) => point.rank !== null && point.rank !== undefined);
+    if (known.length) known[known.length - 1].last = true;
+    return row;
+  });
+}
+
 function undefinedMetrics({ bias }, facet) {
   return bias.series[facet].undefined.map(([why, names]) => `Not defined: ${names} (${why}).`).join(" ");
 }
@@ -105,6 +136,14 @@ async function draw(section) {
     };
     find("facet").addEventListener("change", (event) => show(event.target.value));
     show(0);
+  }
+  if (data.attribution && data.attribution.labels.length) {
+    const line = await embed("ndcg", { gaps, ndcg: ndcgRows(data, 0) });
+    const bump = await embed("ranks", { ranks: rankRows(data, 0) });
+    find("label").addEventListener("change", ({ target }) => {
+      line.data("ndcg", ndcgRows(data, target.value)).runAsync();
+      bump.data("ranks", rankRows(data, target.value)).runAsync();
+    });
   }
   let now = lead ? cells[lead[0]][lead[1]] : cells.flat().find((cell) => cell);
   if (now) {

@@ -45,7 +45,8 @@ class Report(Struct, frozen=True):
     counts: Counts
     violations: tuple[Violation, ...]
     drift: tuple[Drift, ...]
-    analysis: Analysis | None = None  # of a monitor of bias, from the file beside it
+    incomplete: str = ""
+    analysis: Analysis | None = None  # of a monitor of bias or attributions, from the file beside it
 
     def __post_init__(self) -> None:
         for drift in self.drift:
@@ -107,7 +108,7 @@ def read(directory: Path) -> Found:
 
 
 def _analysis(path: Path) -> Analysis | None:
-    """The analysis of bias beside a report; None where there is none."""
+    """The analysis beside a report; None where there is none."""
     return analysis.parse(path.read_bytes()) if path.is_file() else None
 
 

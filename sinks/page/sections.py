@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from schemas.report import Counts, Violation
-from sinks.page import bias, charts
+from sinks.page import attribution, bias, charts
 from sinks.page.axes import Domain
 from sinks.page.packing import Limits, milliseconds, pack
 from sinks.page.ranking import Feature, is_p_value, lead, ranked, severity
@@ -31,7 +31,7 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
     drawn = limits.latest(reports, len(shown))
     checks = sorted({violation.constraint_check_type for r in drawn for violation in r.violations})
     packed = pack(drawn, shown, limits)
-    of_bias = bias.pack(drawn)
+    of_bias, of_model = bias.pack(drawn), attribution.pack(drawn)
     domain = Domain(
         milliseconds(drawn[0].window.start), max(milliseconds(r.window.end) for r in drawn), len(drawn)
     )
@@ -43,6 +43,7 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "last_violated": next((label(r.window) for r in reversed(reports) if r.violations), None),
         "drift": _drift(reports, features, shown),
         "bias": of_bias,
+        "attribution": of_model,
         "bias_height": bias.height(of_bias) if of_bias else 0,
         "height": charts.ROW_HEIGHT * max(3, len(shown)) + 80,
         "drawn": len(drawn),
@@ -54,8 +55,11 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "violations_total": sum(len(report.violations) for report in reports),
         "data": {
             **packed.data,
-            "specs": charts.specs(domain, shown, checks) | ({"bias": bias.spec()} if of_bias else {}),
+            "specs": charts.specs(domain, shown, checks)
+            | ({"bias": bias.spec()} if of_bias else {})
+            | (attribution.specs(domain) if of_model else {}),
             **({"bias": of_bias} if of_bias else {}),
+            **({"attribution": of_model} if of_model else {}),
         },
     }
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from workers import Answer, Run, Traffic, make_traffic, truth_of
 
 from places import S3Place
 from stack import Stack
+from workers import Answer, Run, Traffic, make_traffic, truth_of
 
 HERE = Path(__file__).parent
 FOLDER = os.environ.get("STREAMGAUGE_STACK")  # make test-stack sets it to the stack's folder

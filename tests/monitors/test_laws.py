@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from states import arrays, as_tree, merged, split, text_array, texts
 
 from monitors import distinct
+from monitors.attribution import Attribution
 from monitors.baseline import Baseline, Reference
 from monitors.bias import flip, table
 from monitors.bias.monitor import Bias
@@ -68,6 +69,12 @@ def as_rows(rows: list[tuple[str | None, ...]]) -> Rows:
     return Rows(pa.table(columns), n, np.zeros_like(n), misfits=misfits, event_id=event_id)  # a row a record
 
 
+def of_first_rows(rows: list[tuple[str | None, ...]]) -> Rows:
+    """Each record has one row: a row's place does not change with how records come together."""
+    found = as_rows(rows)
+    return msgspec.structs.replace(found, row=np.zeros(len(rows), np.int64))
+
+
 def observe(rows: list[tuple[str | None, ...]]) -> DataQualityState:
     return MONITOR.observe(as_rows(rows))
 
@@ -99,6 +106,8 @@ BIAS = Bias(
         ("i", "f"),
     )
 )
+ATTRIBUTION = Attribution({"i": "Integral", "s": "String"}, rows=3)
+CAPTURED = Attribution({"i": "Integral", "f": "Fractional"}, captured="{feature}")
 SEGMENTS = Segments("data_quality.f-s", ("f", "s"), {("2.5", "x"): MONITOR, ("1", "1"): MONITOR}, RULES)
 
 
@@ -157,6 +166,18 @@ CASES = {
         lambda table: Table.load(table.dump()),
     ),
     "bias": Case(lambda: BIAS.observe(as_rows([])), lambda r: BIAS.observe(as_rows(r)), tables, load),
+    "sample of rows": Case(
+        lambda: ATTRIBUTION.observe(as_rows([])),
+        lambda r: ATTRIBUTION.observe(of_first_rows(r)),
+        tables,
+        lambda s: ATTRIBUTION.load(s.dump()),
+    ),
+    "attributions": Case(
+        lambda: CAPTURED.observe(as_rows([])),
+        lambda r: CAPTURED.observe(of_first_rows(r)),
+        tables,
+        lambda s: CAPTURED.load(s.dump()),
+    ),
     "data quality": Case(DataQualityState, observe, tables, load),
 }
 

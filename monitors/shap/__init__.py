@@ -1,0 +1,1 @@
+"""Shapley values of a model's output: how much each feature moved it from what is expected."""

@@ -1,0 +1,1 @@
+"""Models to explain: behind HTTP, SageMaker's API, in a Python file, or ONNX."""
