@@ -55,7 +55,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     timing.pin()
     records = made.captures(count, hours=0.9)
-    print(f"{timing.machine(['pyarrow', 'numpy'])}; {count:,} records, 12 features, best of three.\n")
+    print(f"{timing.machine(['pyarrow', 'numpy'])}; {count:,} records, 21 columns, best of three.\n")
     print("| partitions | news of the window, KiB | ms from news to report |")
     print("| --- | --- | --- |")
     for partitions in (1, 2, 4, 8, 16, 32, 64):

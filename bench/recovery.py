@@ -16,7 +16,7 @@ import timing
 from one_worker import OneWorker, metrics
 from servers_at import Servers
 
-FEATURES = 12
+FEATURES = 21
 
 
 def until(condition: str, least: float) -> dict[str, float]:
@@ -55,8 +55,8 @@ def measure(folder: Path, servers: Servers, hours: int) -> str:
 
 def main() -> None:
     servers = Servers.of(Path(sys.argv[1]))
-    print(f"{timing.machine(['faust-streaming', 'rocksdict'])}; 12 features, 4,000 records an hour.\n")
-    print("| windows | state, MiB | bytes a window and feature | s to state | s to next records |")
+    print(f"{timing.machine(['faust-streaming', 'rocksdict'])}; 21 columns, 4,000 records an hour.\n")
+    print("| windows | state, MiB | bytes a window and column | s to state | s to next records |")
     print("| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         for hours in (1, 24, 168):
