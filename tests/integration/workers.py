@@ -297,6 +297,7 @@ class Worker:
         """Start it as this command."""
         self.begins = self.log.stat().st_size if self.log.exists() else 0
         environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
+        environment["PYTHONPATH"] = str(Path(__file__).parents[1] / "stream")  # for killed_worker.py
         with self.log.open("ab") as log:
             arguments = [str(argument) for argument in command]
             self.process = subprocess.Popen(
