@@ -11,6 +11,8 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError, ConfigError
 from stream.kafka_settings import KafkaSettings, TlsSettings
 
+HINT = "is a broker running there, and do kafka.brokers, kafka.tls and kafka.sasl fit it?"
+
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments of kafka-python's clients.
@@ -66,7 +68,7 @@ def admin_client(settings: KafkaSettings, timeout_ms: int = 10_000) -> Iterator[
     try:
         client = KafkaAdminClient(**client_options(settings), bootstrap_timeout_ms=timeout_ms)
     except (KafkaError, OSError) as error:
-        raise BrokerError(f"{', '.join(settings.brokers)}: {error}") from error
+        raise BrokerError(f"{', '.join(settings.brokers)}: {error}; {HINT}") from error
     with closing(client):
         yield client
 

@@ -6,7 +6,8 @@ from typing import TextIO
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _TALKATIVE = {  # what they say below this level is of interest to themselves
-    **dict.fromkeys(("kafka", "aiokafka", "faust", "mode"), logging.WARNING),
+    **dict.fromkeys(("aiokafka", "faust", "mode"), logging.WARNING),
+    "kafka": logging.CRITICAL,  # each try of a connection; what came of them is said where it is known
     **dict.fromkeys(("faust.transport.producer", "mode.timers"), logging.ERROR),
 }
 

@@ -7,7 +7,7 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError, ConfigError
 from stream import topics
 from stream.doctor.finding import PATIENCE, Finding, Level, within
-from stream.kafka_client import admin_client
+from stream.kafka_client import HINT, admin_client
 from stream.kafka_settings import KafkaSettings
 from stream.settings import Settings
 
@@ -29,8 +29,8 @@ def check_brokers(settings: Settings) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("fail", "brokers", str(error))
     except (BrokerError, KafkaError, OSError) as error:
-        hint = "is a broker running there, and do kafka.brokers, kafka.tls and kafka.sasl fit it?"
-        yield Finding("fail", "brokers", f"{named}: {str(error).removeprefix(f'{named}: ')}; {hint}")
+        said = str(error).removeprefix(f"{named}: ").removesuffix(f"; {HINT}")
+        yield Finding("fail", "brokers", f"{named}: {said}; {HINT}")
     else:
         yield Finding("ok", "brokers", named)
         yield from judge(settings.kafka, found)
