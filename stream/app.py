@@ -115,6 +115,7 @@ def make_app(settings: Settings) -> Gauge:
         add_delivery(app, settings, app.deliveries)
     app.timer(_TICK)(app.stages.tick)
     app.timer(_LOOK)(app.stages.look)
+    app.timer(_LOOK)(app.stages.beat)
 
     async def revoke(*signal: Any, **_: Any) -> None:
         _, revoked = signal

@@ -99,9 +99,12 @@ class Stages:
 
         return Shard(f"judge {partition}", outside, "", self._interval, begin)
 
+    async def beat(self) -> None:
+        """Time passes, also while a delivery waits for its store."""
+        self.health.beat()
+
     async def tick(self) -> None:
         """Flush, store, and publish what is due."""
-        self.health.beat()
         await self.watch.tick()
         await self.judge.tick()
 
