@@ -275,7 +275,8 @@ def test_killed_at_each_request_and_started_again_nothing_is_lost_or_twice(clust
     assert killed == 8
     statuses = [(body["feature"], body["status"]) for body in cluster.documents("alerts").values()]
     assert sorted(statuses) == [("age", "open")] * 8 + [("city", "resolved")] * 8
-    assert len(cluster.documents("metrics")) == 8 * 6
+    # `night_share` too: the revision does not carry the document that it came of, and leaves it.
+    assert len(cluster.documents("metrics")) == 8 * 7
 
 
 @contextmanager
