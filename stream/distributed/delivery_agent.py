@@ -28,6 +28,7 @@ from stream.settings import FirehoseSettings, Settings
 log = logging.getLogger(__name__)
 
 _TICK = 0.25  # seconds between two looks at what was delivered
+_LOOK = 4  # ticks between two looks at whether something did not come
 _SWEEP = 20  # ticks between two looks at which streams are gone
 _STORED = 30.0  # seconds until a write of the changelog is tried again
 
@@ -43,6 +44,8 @@ class _Part(Struct, eq=False):
     events: deque[tuple[int, EventT[Any]]]
     next: int  # offset
     sought: tuple[int, int] | None = None
+    lacking: tuple[int, int] | None = None  # the offset that should come next and the end, at the last look
+    again: tuple[int, int] | None = None  # the same, when that was read again
 
 
 class DeliveryStage:
@@ -76,8 +79,28 @@ class DeliveryStage:
                 self._acknowledge(part)
                 if tick % _SWEEP == 0:
                     await self._sweep(part)
+            if tick % _LOOK == 0:
+                await self._look()
             tick += 1
             await asyncio.sleep(_TICK)
+
+    async def _look(self) -> None:
+        """Take up partitions that nothing came from yet, and read again, once, what should have come by now:
+        what is fetched while partitions move may never arrive."""
+        if not self._assigned or self._app.rebalancing:
+            return
+        places = [place for place in self._app.consumer.assignment() if place.topic == self._topic]
+        ends = await self._app.consumer.highwaters(*places) if places else {}
+        for place in places:
+            if not self._assigned or self._app.rebalancing:
+                return
+            part = self._parts.get(place.partition) or await self._open(place.partition)
+            lacking = (part.next, int(ends.get(place) or 0))
+            stands = part.next < lacking[1] and part.lacking == lacking and part.again != lacking
+            part.lacking = lacking
+            if stands and self._has(part):
+                part.again = lacking
+                await part.outside.seek(part.next)
 
     def _acknowledge(self, part: _Part) -> None:
         delivered = part.delivery.delivered
