@@ -40,7 +40,15 @@ class KafkaSettings(Section):
     tls: TlsSettings | None = None
     sasl: SaslSettings | None = None
     captures: str | None = Field(None, description="topic of captures; default APP-captures")
-    partitions: int = Field(4, ge=1, le=4_096, description="partitions of captures and of delivery streams")
+    labels: str | None = Field(
+        None, description="topic of ground truth, which workers join; default APP-labels where labels come"
+    )
+    partitions: int = Field(
+        4, ge=1, le=4_096, description="partitions of captures, labels and delivery streams"
+    )
+    join_partitions: int = Field(
+        4, ge=1, le=1_024, description="partitions that predictions and labels are joined in"
+    )
     judge_partitions: int = Field(1, ge=1, le=256, description="partitions that endpoints are judged in")
     replication: int = Field(1, ge=1, le=32, description="copies of every topic")
     retention: Duration = Field(
@@ -79,6 +87,16 @@ class KafkaSettings(Section):
     def captures_topic(self) -> str:
         """Topic of capture records: what the watch stage reads."""
         return self.captures or f"{self.app}-captures"
+
+    @property
+    def labels_topic(self) -> str:
+        """Topic of ground truth: what the label stage reads."""
+        return self.labels or f"{self.app}-labels"
+
+    @property
+    def joins_topic(self) -> str:
+        """Topic of predictions and labels by the hash of their ids: what the join stage reads."""
+        return f"{self.app}-joins"
 
     @property
     def partials_topic(self) -> str:

@@ -249,6 +249,11 @@ class Settings(_Section):
         """Whether labels are to come."""
         return bool(self.labels.places or (self.firehose and self.firehose.labels))
 
+    @property
+    def workers_join(self) -> bool:
+        """Whether labels are to come to workers."""
+        return self.joins or self.kafka.labels is not None
+
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Settings from a TOML file, with `overrides` (nested as the file is) on top.

@@ -68,13 +68,18 @@ def wanted(settings: KafkaSettings) -> list[Topic]:
     # Partitions are compared by when records arrived in them: that must be told by one clock.
     captures = kept | {"message.timestamp.type": "LogAppendTime"}
 
-    app, many, few = settings.app, settings.partitions, settings.judge_partitions
+    app, many = settings.app, settings.partitions
+    few, ids = settings.judge_partitions, settings.join_partitions
     return [
         topic(settings.captures_topic, many, captures),
+        topic(settings.labels_topic, many, kept),
+        topic(settings.joins_topic, ids, kept, moves=True),
         topic(settings.partials_topic, few, kept, moves=True),
         topic(settings.records_topic, many, kept),
         topic(settings.streams_topic, 1, compacted),
         topic(f"{app}-watch-changelog", many, compacted),
+        topic(f"{app}-labels-changelog", many, compacted),
+        topic(f"{app}-join-changelog", ids, compacted, moves=True),
         topic(f"{app}-judge-changelog", few, compacted, moves=True),
         topic(f"{app}-delivery-changelog", many, compacted),
     ]
@@ -102,7 +107,7 @@ def _compare(want: Topic, have: Topic, found_out: Differences) -> None:
     if have.partitions > want.partitions:
         found_out.refused.append(f"{numbers}: a topic cannot shrink")
     elif have.partitions < want.partitions and want.moves:
-        found_out.refused.append(f"{numbers}: endpoints would be judged away from their states")
+        found_out.refused.append(f"{numbers}: keys would move away from their states")
     elif have.partitions < want.partitions:
         found_out.grown[want.name] = (have.partitions, want.partitions)
     config = dict(want.config)

@@ -60,13 +60,18 @@ def changed(**over) -> KafkaSettings:
 
 
 def test_names_partitions_and_policies():
-    found = {topic.name: topic for topic in wanted(changed(judge_partitions=2, captures="inference"))}
+    named = {"captures": "inference", "labels": "truth"}
+    found = {topic.name: topic for topic in wanted(changed(judge_partitions=2, join_partitions=3, **named))}
     assert {name: (topic.partitions, topic.config["cleanup.policy"]) for name, topic in found.items()} == {
         "inference": (4, "delete"),
+        "truth": (4, "delete"),
+        "app-joins": (3, "delete"),
         "app-partials": (2, "delete"),
         "app-records": (4, "delete"),
         "app-streams": (1, "compact"),
         "app-watch-changelog": (4, "compact"),
+        "app-labels-changelog": (4, "compact"),
+        "app-join-changelog": (3, "compact"),
         "app-judge-changelog": (2, "compact"),
         "app-delivery-changelog": (4, "compact"),
     }
@@ -85,9 +90,9 @@ def test_names_partitions_and_policies():
 
 def test_what_is_missing_is_made_and_a_second_time_nothing_is_done():
     admin = Admin()
-    assert len(topics.apply(admin, SETTINGS, dry_run=True)) == 7 and not admin.topics
+    assert len(topics.apply(admin, SETTINGS, dry_run=True)) == 11 and not admin.topics
     assert all(line.startswith("create app-") for line in topics.apply(admin, SETTINGS))
-    assert len(admin.topics) == 7
+    assert len(admin.topics) == 11
     assert topics.apply(admin, SETTINGS) == [] and admin.calls == ["create"]
 
 
@@ -115,6 +120,8 @@ def test_settings_are_changed_and_others_left_alone():
     [
         ({"partitions": 6}, {"partitions": 4, "retention": "1d"}, "app-captures has 6 .* cannot shrink"),
         ({}, {"judge_partitions": 2, "partitions": 5}, "app-partials has 1 .* away from their states"),
+        ({}, {"join_partitions": 2}, "app-joins has 4 .* cannot shrink"),
+        ({}, {"join_partitions": 6}, "app-joins has 4 .* away from their states"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_done(before, after, reason):
