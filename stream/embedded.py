@@ -106,14 +106,14 @@ class Embedded:
     def _observe(self, batch: Batch) -> None:
         if batch.frame.labels:
             if self._quality is not None:
-                self._partition.delivery.refuse(batch, self._quality.labels(batch.frame))
+                self._partition.delivery.refuse(batch, self._quality.labels(batch))
             return
         watched = self._partition.observe(batch)
         for report in self._judge.observe(watched.subject, watched.partials, watched.progress):
             self._publish(report)
 
-    def _predicted(self, decoded: Decoded) -> None:
-        for report in self._quality.predictions(decoded) if self._quality else ():
+    def _predicted(self, batch: Batch, decoded: Decoded, before: int, after: int) -> None:
+        for report in self._quality.predictions(batch, decoded, before, after) if self._quality else ():
             self._publish(report)
 
     def _publish(self, report: Report) -> None:

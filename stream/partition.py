@@ -18,12 +18,14 @@ from stream.watch import Watch, Watched
 
 log = logging.getLogger(__name__)
 
+Also = Callable[[Batch, Decoded, int, int], None]
+
 _NO_LAYOUT = Layout({})
 
 
 class Partition:
     """Watch and delivery of the partition `number`, restored from what checkpoints of it have `stored`.
-    `also` is given what was decoded."""
+    `also` is given each batch as it was decoded, and the watermark of its subject before and after it."""
 
     def __init__(
         self,
@@ -31,7 +33,7 @@ class Partition:
         settings: Settings,
         setups: Setups,
         stored: Mapping[str, bytes],
-        also: Callable[[Decoded], None] = lambda decoded: None,
+        also: Also = lambda batch, decoded, before, after: None,
     ) -> None:
         self.watch = Watch(number, settings.window, setups.monitors)
         self.delivery = Delivery(number)
@@ -45,9 +47,10 @@ class Partition:
         """Take in one batch, in the order of the log."""
         setup = self._setups.of(batch.frame.subject)
         decoded = self._decode(batch, setup)
+        before = self.watch.watermark(decoded.subject)
         watched = self.watch.observe(decoded)
         self.delivery.observe(batch, decoded, watched.late, setup.layout if setup else _NO_LAYOUT)
-        self._also(decoded)
+        self._also(batch, decoded, before, watched.progress.watermark)
         return watched
 
     def _decode(self, batch: Batch, setup: Setup | None) -> Decoded:

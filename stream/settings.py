@@ -250,6 +250,11 @@ class Settings(_Section):
         return bool(self.labels.places or (self.firehose and self.firehose.labels))
 
     @property
+    def quality_window(self) -> WindowSettings:
+        """Windows of joined rows: they can change until their labels are not waited for any more."""
+        return self.window.model_copy(update={"retention": self.labels.retention})
+
+    @property
     def workers_join(self) -> bool:
         """Whether labels are to come to workers."""
         return self.joins or self.kafka.labels is not None

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 from msgspec import Struct
 
 from monitors.base import Monitor
 from monitors.baseline import Baseline
 from monitors.data_quality import DataQuality
-from schemas import constraints, statistics
+from schemas import constraints, ground_truth, statistics
 from schemas.errors import BadBaseline, ConfigError
 from schemas.frame import Subject
 from schemas.layout import Layout
@@ -18,8 +19,8 @@ from schemas.statistics import Statistics
 from stream import bias, explain
 from stream.choices import FilterSettings
 from stream.custom import MonitorFile
+from stream.joining.predicting import QualitySetup
 from stream.joining.setup import quality_setup
-from stream.joining.stage import QualitySetup
 from stream.label_settings import QualitySettings
 from stream.preprocessor import Preprocessor
 from stream.segmenting import segmented
@@ -48,6 +49,7 @@ class Setups:
         self._monitors: dict[Path, MonitorFile] = {}
         self._default = self._setup(EndpointSettings())
         self._endpoints = {name: self._setup(own) for name, own in settings.endpoints.items()}
+        self._truth_attributes = self._ground_truth_attributes()
         self._check_limits()
         self._check_quality()
 
@@ -65,12 +67,15 @@ class Setups:
         setup = self.of(subject)
         return setup.quality if setup else None
 
-    @property
-    def ground_truth_attributes(self) -> list[str]:
+    def _ground_truth_attributes(self) -> list[str]:
         """What labels are called where ground truth has names; whose it is, is not known when it is read."""
         setups = (self._default, *self._endpoints.values())
         found = {setup.quality.ground_truth_attribute for setup in setups if setup and setup.quality}
         return sorted(name for name in found if name is not None)
+
+    def read_labels(self, text: pa.StringArray) -> pa.ListArray:
+        """The labels of payloads of ground truth, see `ground_truth.values`."""
+        return ground_truth.values(text, self._truth_attributes)
 
     def _setup(self, own: EndpointSettings) -> Setup | None:
         """What an endpoint sets stands in place of what is set for all."""
@@ -115,7 +120,7 @@ class Setups:
     def _check_quality(self) -> None:
         """Labels that nothing is joined with would wait for ever."""
         setups = (self._default, *self._endpoints.values())
-        if self._settings.joins and not any(setup and setup.quality for setup in setups):
+        if self._settings.workers_join and not any(setup and setup.quality for setup in setups):
             raise ConfigError(
                 "labels: no endpoint has a problem type: set quality.problem_type, or make a baseline with "
                 "--problem-type"

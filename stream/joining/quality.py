@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from schemas import ground_truth
 from schemas.decode import Decoded
 from schemas.errors import BadRecord
-from schemas.frame import Frame
 from schemas.labelled import NO_LABELS
 from schemas.report import Report
+from stream.batch import Batch
 from stream.changes import Changes
+from stream.joining import truth
 from stream.joining.captures import Captures
 from stream.joining.merging import MergedLines
-from stream.joining.stage import JoinStage, News
+from stream.joining.predicting import predicted
+from stream.joining.stage import Joining, News
 from stream.judge import Judge
 from stream.log import Log
 from stream.placing import Timing
@@ -28,16 +29,18 @@ class Quality:
 
     def __init__(self, partition: int, settings: Settings, setups: Setups, store: Log) -> None:
         labels = settings.labels
-        windows = settings.window.model_copy(update={"retention": labels.retention})
-        about = {name: store.states(name) for name in JoinStage.NAMES[:-1]}
+        windows = settings.quality_window
+        about = {name: store.states(name) for name in Joining.NAMES[:-1]}
         load = partial(store.state, "captured")
         kept = {Captures.ABOUT: raw} if (raw := load(Captures.ABOUT)) is not None else {}
-        self._stage = JoinStage(
+        self._setup, self._read, self._timing = setups.quality, setups.read_labels, Timing.of(windows)
+        self._merges = labels.merged
+        self._stage = Joining(
             partition,
-            Timing.of(windows),
+            self._timing,
             labels.max_bytes,
-            setups.quality,
-            lambda text: ground_truth.values(text, setups.ground_truth_attributes),
+            self._setup,
+            self._read,
             {**about, "captured": kept},
             load if labels.merged else None,
         )
@@ -45,14 +48,22 @@ class Quality:
         self._judge.restore(store.states(_JUDGE))
         self._due = settings.checkpoint
 
-    def predictions(self, decoded: Decoded) -> list[Report]:
-        """Take in captures."""
-        news = self._stage.predictions(decoded)
-        return self._judged([] if news is None else [news])
+    def predictions(self, batch: Batch, decoded: Decoded, before: int, after: int) -> list[Report]:
+        """Take in captures, that took the watermark of their subject from `before` to `after`."""
+        setup = self._setup(decoded.subject)
+        if setup is None:
+            return []
+        self._stage.at = batch.offsets[-1]
+        for some in predicted(decoded, setup, self._timing, before, self._merges):
+            self._stage.predictions(some)
+        return self._judged([self._stage.advance(decoded.subject, after)])
 
-    def labels(self, frame: Frame) -> dict[int, BadRecord]:
+    def labels(self, batch: Batch) -> dict[int, BadRecord]:
         """Take in ground truth; gives the records that are none. Reports follow at the next cut."""
-        return self._stage.labels(frame)
+        self._stage.at = batch.offsets[-1]
+        found = truth.read(batch.frame.data, self._read)
+        self._stage.labels(found.id, found.text)
+        return found.bad
 
     @property
     def full(self) -> bool:

@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 from schemas.layout import Layout
 from schemas.predictions import Attributes
 from schemas.quality import Model
-from stream.joining.stage import QualitySetup
+from stream.joining.predicting import QualitySetup
 from stream.label_settings import QualitySettings
 from stream.quality_baseline import QualityBaseline, read_quality_baseline
 

@@ -1,4 +1,4 @@
-"""The join stage: predictions and labels of one partition into windows of joined rows."""
+"""The join: predictions and labels of one partition into windows of joined rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,30 +7,18 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from schemas import ground_truth
-from schemas.decode import Decoded
-from schemas.errors import BadRecord
-from schemas.frame import Frame, Subject
-from schemas.layout import Layout
-from schemas.predictions import Attributes, Predictions, predictions
+from schemas.frame import Subject
 from schemas.times import END_OF_TIME
 from stream.changes import Changes, Stored
 from stream.joining.captures import Captures
-from stream.joining.join import Join
+from stream.joining.join import Join, ReadValues
+from stream.joining.joined import Joined
 from stream.joining.merging import MergedLines, Merging
+from stream.joining.predicting import Predicted, QualitySetup
 from stream.joining.windows import QualityMonitor, QualityWindows
 from stream.placing import Timing
 from stream.watch import Partial
 from stream.watermarks import Progress
-
-
-class QualitySetup(Struct, frozen=True):
-    """How a subject's predictions are found among its columns, and what looks at them with their labels."""
-
-    layout: Layout
-    attributes: Attributes
-    monitors: Sequence[QualityMonitor]
-    ground_truth_attribute: str | None = None
 
 
 class News(Struct, frozen=True):
@@ -41,11 +29,12 @@ class News(Struct, frozen=True):
     progress: Progress
 
 
-class JoinStage:
+class Joining:
     """Joins in the partition `number`. `setup` gives that of a subject, None where it is not joined; `read`
     reads the labels of payloads. `load` gives a stored block of captures; without it nothing is merged.
 
-    `stored` is what the stages in NAMES have stored, by name; of the last only what `Captures.ABOUT` names.
+    `stored` is what the parts in NAMES have stored, by name; of the last only what `Captures.ABOUT` names.
+    `at` is the place in the log that has been reached: set it before anything is taken in.
     """
 
     NAMES = ("join", "quality", "captured")
@@ -56,15 +45,16 @@ class JoinStage:
         timing: Timing,
         max_bytes: int,
         setup: Callable[[Subject], QualitySetup | None],
-        read: Callable[[pa.StringArray], pa.ListArray],
+        read: ReadValues,
         stored: Mapping[str, Stored],
         load: Callable[[str], bytes | None] | None = None,
     ) -> None:
-        self._number, self._timing, self._setup, self._read = number, timing, setup, read
+        self._number, self._timing, self._setup = number, timing, setup
         self._captures = Captures(stored["captured"], load) if load else None
         self._merging = Merging(self._captures) if self._captures else None
         self.join = Join(timing.size, timing.retention, max_bytes, read, stored["join"])
         self.windows = QualityWindows(number, timing, self.monitors, stored["quality"])
+        self.at = 0
         self._since_cut = 0
 
     def monitors(self, subject: Subject) -> Sequence[QualityMonitor]:
@@ -72,55 +62,48 @@ class JoinStage:
         setup = self._setup(subject)
         return setup.monitors if setup else ()
 
-    def predictions(self, decoded: Decoded) -> News | None:
-        """Take in captures; news of windows that close, and how far the subject has come."""
-        setup, subject = self._setup(decoded.subject), decoded.subject
-        if setup is None:
-            return None
-        self.windows.joined(self.join.corrected())  # before a window of them is final
-        placed = self._timing.place(decoded, self.windows.watermark(subject))
-        for some in predictions(decoded, setup.layout, setup.attributes):
-            in_time = some.only(~placed.final[some.record])
-            self.join.counts.late += len(some) - len(in_time)
-            self._predicted(in_time, decoded.frame)
-        self.join.advance(subject, placed.watermark)
-        partials = self.windows.advance(subject, placed.watermark)
+    def predictions(self, new: Predicted) -> None:
+        """Take in predictions. Those of windows that are final here count as late, as do those marked so."""
+        timing, some = self._timing, new.predictions
+        ends = some.time // timing.size * timing.size + timing.size + timing.retention
+        late = new.late | (ends <= self.windows.watermark(some.subject))
+        self.join.counts.late += int(np.count_nonzero(late))
+        self._since_cut += len(some)
+        in_time = new.only(~late)
+        if len(in_time.predictions):
+            self._join(in_time)
+
+    def _join(self, new: Predicted) -> None:
+        some, size = new.predictions, self._timing.size
+        starts, counts = np.unique(some.time // size * size, return_counts=True)
+        self.windows.came(some.subject, dict(zip(starts.tolist(), counts.tolist(), strict=True)))
+        raw = np.full(len(some), -1, np.int64)
+        if self._captures is not None and new.captures is not None:
+            raw = self._captures.add(new.captures, int(some.time.max()) + size + self._timing.retention)
+        self._joined(self.join.predictions(some, raw))
+
+    def labels(self, id_: pa.StringArray, text: pa.StringArray) -> None:
+        """Take in labels that can be read, as `truth.read` gives them."""
+        self._since_cut += len(id_)
+        self._joined(self.join.labels(id_, text))
+
+    def _joined(self, joined: list[Joined]) -> None:
+        self.windows.joined(joined)
+        if self._merging:
+            self._merging.observe(joined)
+
+    def advance(self, subject: Subject, watermark: int) -> News:
+        """Take in how far a subject has come; news of windows that close, and of those that are final."""
+        if self.windows.passes(subject, watermark):
+            self.windows.joined(self.join.corrected())  # before a window of them is final
+        self.join.advance(subject, watermark)
+        partials = self.windows.advance(subject, watermark, 2 * self.at)
         return News(subject, partials, self._progress(subject))
-
-    def _predicted(self, new: Predictions, frame: Frame) -> None:
-        if not len(new):
-            return
-        starts, counts = np.unique(new.time // self._timing.size * self._timing.size, return_counts=True)
-        self.windows.came(new.subject, dict(zip(starts.tolist(), counts.tolist(), strict=True)))
-        raw = np.full(len(new), -1, np.int64)
-        if self._captures is not None:
-            until = int(new.time.max()) + self._timing.size + self._timing.retention
-            raw = self._captures.add(frame.data.take(pa.array(new.record)), until)
-        joined = self.join.predictions(new, raw)
-        self.windows.joined(joined)
-        if self._merging:
-            self._merging.observe(joined)
-        self._since_cut += len(new)
-
-    def labels(self, frame: Frame) -> dict[int, BadRecord]:
-        """Take in ground truth; gives the records of the batch that are none."""
-        found = ground_truth.read(frame.data)
-        unreadable = np.asarray(self._read(found.text).is_null())
-        bad = dict(found.bad)
-        for record in found.record[unreadable].tolist():
-            bad[record] = BadRecord("label", "the label cannot be told from its payload")
-        good = pa.array(~unreadable)
-        joined = self.join.labels(found.id.filter(good), found.text.filter(good))
-        self.windows.joined(joined)
-        if self._merging:
-            self._merging.observe(joined)
-        self._since_cut += len(found)
-        return dict(sorted(bad.items()))
 
     def flush(self) -> list[News]:
         """News of windows that labels have changed."""
-        flushed = self.windows.flush()
-        return [News(subject, partials, self._progress(subject)) for subject, _, partials in flushed]
+        flushed = self.windows.flush(2 * self.at + 1)
+        return [News(subject, partials, self._progress(subject)) for subject, partials in flushed]
 
     def _progress(self, subject: Subject) -> Progress:
         return Progress(self.windows.watermark(subject), self._number)

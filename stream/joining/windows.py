@@ -43,7 +43,6 @@ class _Open(Struct):
     matched: int = 0
     rows: int = 0
     expired: int = 0
-    version: int = 0
     told: bool = False
     changed: bool = True
 
@@ -116,15 +115,22 @@ class QualityWindows:
     def _nothing(self, subject: Subject) -> dict[str, Any]:
         return {monitor.name: monitor.observe(NO_LABELS) for monitor in self._monitors(subject)}
 
-    def advance(self, subject: Subject, watermark: int) -> list[Partial]:
-        """Take in how far a subject has come; news of windows that close, and of those that are final."""
-        before = self.watermark(subject)
-        if watermark <= before:
-            return []
-        self._watermarks[subject] = watermark
+    def passes(self, subject: Subject, watermark: int) -> bool:
+        """Whether a window may end between the watermark of `subject` and this one."""
         size = self._timing.size
-        if watermark // size == before // size:
+        return watermark // size > self.watermark(subject) // size
+
+    def advance(self, subject: Subject, watermark: int, version: int) -> list[Partial]:
+        """Take in how far a subject has come; news of windows that close, and of those that are final.
+
+        `version` is that of the news: it must be higher than that of earlier news, and the same when the same
+        is told again.
+        """
+        passes = self.passes(subject, watermark)
+        self._watermarks[subject] = max(watermark, self.watermark(subject))
+        if not passes:
             return []
+        size = self._timing.size
         mine = sorted(place for place in self._open if place[0] == subject)
         closed = [place for place in mine if place[1] + size <= watermark]
         over = watermark - self._timing.retention
@@ -137,7 +143,7 @@ class QualityWindows:
             for p in closed
             if self._open[p].changed and (everything or p in final or not self._open[p].told)
         ]
-        news = [self._tell(place) for place in due]
+        news = [self._tell(place, version) for place in due]
         for place in final:
             del self._open[place], self._states[place]
             self._dirty.add(place)
@@ -148,18 +154,17 @@ class QualityWindows:
         if opened.matched + opened.expired < opened.records:
             self._at(place).expired = opened.records - opened.matched
 
-    def flush(self) -> list[tuple[Subject, int, list[Partial]]]:
-        """News of windows that were told of and have changed since, with the watermark of their subject."""
+    def flush(self, version: int) -> list[tuple[Subject, list[Partial]]]:
+        """News of windows that were told of and have changed since; `version` as for `advance`."""
         due: dict[Subject, list[Partial]] = {}
         for place in sorted(self._open, key=str):
             if self._open[place].told and self._open[place].changed:
-                due.setdefault(place[0], []).append(self._tell(place))
-        return [(subject, self.watermark(subject), news) for subject, news in due.items()]
+                due.setdefault(place[0], []).append(self._tell(place, version))
+        return list(due.items())
 
-    def _tell(self, place: Place) -> Partial:
+    def _tell(self, place: Place, version: int) -> Partial:
         opened = self._open[place]
         opened.told, opened.changed = True, False
-        opened.version += 1
         self._dirty.add(place)
         subject, start = place
         counts = Counts(opened.records, opened.rows)
@@ -167,7 +172,7 @@ class QualityWindows:
         labels = Coverage(opened.matched, waiting, opened.expired)
         window = Window(start, start + self._timing.size)
         states = dict(self._states[place])
-        return Partial(subject, window, self._partition, counts, states, False, labels, opened.version)
+        return Partial(subject, window, self._partition, counts, states, False, labels, version)
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values."""

@@ -65,13 +65,13 @@ def test_a_window_is_told_of_when_it_closes_and_again_when_labels_change_it():
     now = windows()
     now.came(A, {0: 3})
     now.joined([joined(1)])
-    assert now.flush() == now.advance(A, HOUR - 1) == []
-    (closed,) = now.advance(A, HOUR)
+    assert now.flush(1) == now.advance(A, HOUR - 1, 2) == []
+    (closed,) = now.advance(A, HOUR, 4)
     assert (closed.labels, closed.states["counting"].n) == (Coverage(1, 2, 0), 1)
-    assert now.advance(A, 2 * HOUR) == now.flush() == []
+    assert now.advance(A, 2 * HOUR, 6) == now.flush(7) == []
     now.joined([joined(1)])
-    ((_, watermark, (again,)),) = now.flush()
-    assert (again.labels, again.states["counting"].n, watermark) == (Coverage(2, 1, 0), 2, 2 * HOUR)
+    ((_, (again,)),) = now.flush(9)
+    assert (again.labels, again.states["counting"].n, now.watermark(A)) == (Coverage(2, 1, 0), 2, 2 * HOUR)
     assert again.extent > closed.extent
 
 
@@ -79,17 +79,17 @@ def test_what_waits_when_the_retention_is_over_has_expired():
     now = windows()
     now.came(A, {0: 3, HOUR: 1})
     now.joined([joined(1)])
-    now.advance(A, 2 * HOUR)
-    (final,) = now.advance(A, HOUR + DAY)
+    now.advance(A, 2 * HOUR, 2)
+    (final,) = now.advance(A, HOUR + DAY, 4)
     assert final.labels == Coverage(1, 0, 2)
     now.joined([joined(1)])  # nobody is told: the window is final
-    assert now.flush() == []
+    assert now.flush(9) == []
 
 
 def test_at_the_end_of_a_source_what_waits_still_waits():
     now = windows()
     now.came(A, {0: 3})
-    (last,) = now.advance(A, END_OF_TIME)
+    (last,) = now.advance(A, END_OF_TIME, 2)
     assert last.labels == Coverage(0, 3, 0)
 
 
@@ -97,7 +97,7 @@ def test_what_made_room_is_expired_before_its_time():
     now = windows()
     now.came(A, {0: 3})
     now.expired([(A, 0, 2), (A, HOUR, 7)])
-    (told,) = now.advance(A, HOUR)
+    (told,) = now.advance(A, HOUR, 2)
     assert told.labels == Coverage(0, 1, 2)
 
 
@@ -105,7 +105,7 @@ def test_a_window_joined_anew_replaces_what_was_known():
     now = windows()
     now.came(A, {0: 3})
     now.joined([joined(2), joined(3, whole=True)])
-    (told,) = now.advance(A, HOUR)
+    (told,) = now.advance(A, HOUR, 2)
     assert (told.labels, told.counts.rows, told.states["counting"].n) == (Coverage(3, 0, 0), 3, 3)
 
 
@@ -117,7 +117,7 @@ def test_a_restart_changes_nothing_and_the_judge_hears_only_what_is_new():
         return judge.observe(A, partials, Progress(now.watermark(A), 0))
 
     now.came(A, {0: 2})
-    (first,) = heard(now.advance(A, HOUR))
+    (first,) = heard(now.advance(A, HOUR, 2))
     assert (first.revision, first.labels, first.status) == (0, Coverage(0, 2, 0), "NoData")
     now.joined([joined(1)])
     stored.update({k: v for k, v in now.checkpoint().items() if v is not None})
@@ -126,7 +126,7 @@ def test_a_restart_changes_nothing_and_the_judge_hears_only_what_is_new():
         now = windows(stored)
         judge = Judge(SETTINGS, lambda _: (Counting(),), nothing=NO_LABELS)
         judge.restore(kept)
-        ((_, _, partials),) = now.flush()
+        ((_, partials),) = now.flush(3)
         (second,) = heard(partials)
         assert (second.revision, second.labels) == (1, Coverage(1, 1, 0))
         assert second.finding.documents == {"rows.json": 1}
