@@ -27,6 +27,32 @@ def parts(key: str) -> list[Any]:
     return found
 
 
+def together(stages: Mapping[str, Changes]) -> Changes:
+    """Changes of several stages that are stored as one; `Within` finds those of each again.
+
+    >>> together({"watch": {"a": b"1"}, "judge": {"a": None}})
+    {'watch/a': b'1', 'judge/a': None}
+    """
+    return {f"{stage}/{name}": value for stage, changes in stages.items() for name, value in changes.items()}
+
+
+class Within(Mapping[str, bytes]):
+    """What one of several stages has stored. Values are looked up when they are asked for."""
+
+    def __init__(self, stored: Stored, stage: str) -> None:
+        self._stored, self._prefix = stored, f"{stage}/"
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._stored[self._prefix + name]
+
+    def __iter__(self) -> Iterator[str]:
+        at = len(self._prefix)
+        return (name[at:] for name in self._stored if name.startswith(self._prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def window_group(subject: Subject, start: int) -> str:
     """The group of keys that belong to one window."""
     return key(subject.endpoint, subject.variant, subject.model, start)

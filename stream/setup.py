@@ -21,6 +21,7 @@ from stream.choices import FilterSettings
 from stream.custom import MonitorFile
 from stream.joining.predicting import QualitySetup
 from stream.joining.setup import quality_setup
+from stream.joining.windows import QualityMonitor
 from stream.label_settings import QualitySettings
 from stream.preprocessor import Preprocessor
 from stream.segmenting import segmented
@@ -72,6 +73,11 @@ class Setups:
         setups = (self._default, *self._endpoints.values())
         found = {setup.quality.ground_truth_attribute for setup in setups if setup and setup.quality}
         return sorted(name for name in found if name is not None)
+
+    def quality_monitors(self, subject: Subject) -> Sequence[QualityMonitor]:
+        """What looks at a subject's predictions that have labels; none where they are not joined."""
+        setup = self.quality(subject)
+        return setup.monitors if setup else ()
 
     def read_labels(self, text: pa.StringArray) -> pa.ListArray:
         """The labels of payloads of ground truth, see `ground_truth.values`."""

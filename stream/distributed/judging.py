@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from schemas.errors import BadFrame
 from schemas.frame import Subject
+from schemas.labelled import NO_LABELS
 from schemas.report import Report
 from schemas.times import DAY, milliseconds
 from schemas.times import now as wall_clock
 from stream.announce import announce
-from stream.changes import Stored
+from stream.changes import Stored, Within, together
 from stream.distributed.news import Closed, Heard, Joiner, News, Told, partials
 from stream.distributed.shard import Cut, Event
 from stream.judge import Judge
@@ -49,7 +50,10 @@ class JudgeStage:
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.judge = Judge(settings.window, setups.monitors, range(settings.kafka.partitions))
-        self.judge.restore(stored)
+        joins = range(settings.kafka.join_partitions)
+        self.quality = Judge(settings.quality_window, setups.quality_monitors, joins, NO_LABELS)
+        for name, judge in self._judges().items():
+            judge.restore(Within(stored, name))
         self._setups, self._publisher, self._tell, self._now = setups, publisher, tell, now
         self._took = took
         self._size = milliseconds(settings.window.size)
@@ -58,6 +62,9 @@ class JudgeStage:
         self._reports: dict[object, Report] = {}
         self._closing: dict[Subject, int] = {}
         self._arrived: list[int] = []  # when the news came that closed each window that waits, ms
+
+    def _judges(self) -> dict[str, Judge]:
+        return {"judge": self.judge, "quality": self.quality}
 
     def take(self, event: Event) -> None:
         """Take in one message of the news."""
@@ -69,6 +76,9 @@ class JudgeStage:
         match news:
             case None:
                 return
+            case News(joined=True):
+                found = partials(news, self._setups.quality_monitors)
+                reports = self.quality.observe(news.subject, found, news.progress)
             case News():
                 found = partials(news, self._setups.monitors)
                 reports = self.judge.observe(news.subject, found, news.progress)
@@ -126,4 +136,5 @@ class JudgeStage:
             for when in arrived:
                 self._took(max(0.0, (self._now() - when) / 1_000))
 
-        return Cut(self._joiner.covered(until), self.judge.checkpoint(), deliver)
+        changes = together({name: judge.checkpoint() for name, judge in self._judges().items()})
+        return Cut(self._joiner.covered(until), changes, deliver)

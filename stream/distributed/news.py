@@ -13,10 +13,11 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from monitors.base import Monitor
 from schemas.errors import BadFrame
 from schemas.frame import Subject
-from schemas.report import Counts, Window
+from schemas.labelled import NO_LABELS
+from schemas.report import Counts, Coverage, Window
+from schemas.rows import NO_ROWS
 from stream.watch import Partial, load_states
 from stream.watermarks import Progress
 
@@ -32,14 +33,18 @@ class Part(Struct, frozen=True, array_like=True):
     end: int
     counts: Counts
     states: dict[str, dict[str, bytes]] | None
+    labels: Coverage | None = None
+    version: int = 0
 
 
 class News(Struct, frozen=True, tag="news"):
-    """Partials of one subject and how far its partition has come."""
+    """Partials of one subject and how far its partition has come: one of captures, or one in which labels
+    are `joined`."""
 
     subject: Subject
     progress: Progress
     parts: list[Part]
+    joined: bool = False
 
 
 class Heard(Struct, frozen=True, tag="heard"):
@@ -68,7 +73,7 @@ class _Piece(Struct, frozen=True, array_like=True):
     body: bytes
 
 
-def told(subject: Subject, partials: Sequence[Partial], progress: Progress) -> News:
+def told(subject: Subject, partials: Sequence[Partial], progress: Progress, joined: bool = False) -> News:
     """News of one subject."""
     parts = [
         Part(
@@ -76,22 +81,34 @@ def told(subject: Subject, partials: Sequence[Partial], progress: Progress) -> N
             partial.window.end,
             partial.counts,
             None if partial.states is None else {name: dict(s.dump()) for name, s in partial.states.items()},
+            partial.labels,
+            partial.version,
         )
         for partial in partials
     ]
-    return News(subject, progress, parts)
+    return News(subject, progress, parts, joined)
 
 
-def partials(news: News, monitors: Callable[[Subject], Sequence[Monitor]]) -> list[Partial]:
-    """The partials of `news`, with states that can be merged."""
+def partials(news: News, monitors: Callable[[Subject], Sequence[Any]]) -> list[Partial]:
+    """The partials of `news`, with states of `monitors` that can be merged."""
     found = []
     for part in news.parts:
         states: Mapping[str, Any] | None = None
         if part.states is not None:
             dumped = {(name, p): raw for name, raws in part.states.items() for p, raw in raws.items()}
-            states = load_states(monitors(news.subject), dumped)
-        window = Window(part.start, part.end)
-        found.append(Partial(news.subject, window, news.progress.partition, part.counts, states))
+            states = load_states(monitors(news.subject), dumped, NO_LABELS if news.joined else NO_ROWS)
+        window, partition = Window(part.start, part.end), news.progress.partition
+        found.append(
+            Partial(
+                news.subject,
+                window,
+                partition,
+                part.counts,
+                states,
+                labels=part.labels,
+                version=part.version,
+            )
+        )
     return found
 
 

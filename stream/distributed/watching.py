@@ -13,6 +13,7 @@ from stream.batch import MAX_BYTES, MAX_RECORDS, batches
 from stream.changes import Stored
 from stream.delivery import Range
 from stream.distributed.news import Heard, Told, told
+from stream.distributed.predicting import Predicting
 from stream.distributed.shard import Cut, Event
 from stream.partition import Partition, read_message
 from stream.placing import BEFORE_ALL
@@ -23,8 +24,8 @@ from stream.watermarks import Progress
 
 
 class WatchStage:
-    """Watches the partition `number`. `tell` sends news to the judge. `log` tells this topic's offsets from
-    those of any other, in the names of objects."""
+    """Watches the partition `number`. `tell` sends news to the judge, `predicting` predictions to where they
+    are joined. `log` tells this topic's offsets from those of any other, in the names of objects."""
 
     sealed = True
 
@@ -38,8 +39,11 @@ class WatchStage:
         tell: Callable[[Told], None],
         log: str,
         stored: Stored,
+        predicting: Predicting | None = None,
     ) -> None:
-        self.partition = Partition(number, settings, setups, stored)
+        also = {} if predicting is None else {"also": predicting.observe}
+        self.partition = Partition(number, settings, setups, stored, **also)
+        self._predicting = predicting
         self._number, self._log = number, log
         self._subject = settings.source.subject
         self._size = milliseconds(settings.window.size)
@@ -78,13 +82,16 @@ class WatchStage:
                 self._say(watched.subject, watched.partials, watched.progress)
 
     def _say(self, subject: Subject, partials: Sequence[Partial], progress: Progress) -> None:
-        self._tell(told(subject, partials, replace(progress, arrived=self.arrived)))
+        progress = replace(progress, arrived=self.arrived)
+        self._tell(told(subject, partials, progress))
+        if self._predicting is not None:
+            self._predicting.moved(subject, progress)
 
     def caught_up(self, now: int) -> None:
         """Say that everything that arrived before `now` (ms) was taken in, and what has been silent for long:
         the judge must know all of its windows, for it waits for the others only."""
         self.flush()
-        self._tell(Heard(self._number, now))
+        self._hear(now)
         watch = self.partition.watch
         for subject in watch.subjects:
             heard = self._heard.setdefault(subject, now)
@@ -101,7 +108,13 @@ class WatchStage:
 
     def behind(self) -> None:
         """Say how far what has arrived was taken in, when there is more."""
-        self._tell(Heard(self._number, self.arrived))
+        self._hear(self.arrived)
+
+    def _hear(self, until: int) -> None:
+        heard = Heard(self._number, until)
+        self._tell(heard)
+        if self._predicting is not None:
+            self._predicting.heard(heard)
 
     def pending(self) -> bool:
         """Whether frames wait to be decoded together."""

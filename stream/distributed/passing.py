@@ -1,0 +1,200 @@
+"""What is passed on to the join stage, as messages: predictions and labels by the hash of their ids.
+
+Each must have its effect once: a worker that starts anew passes on again what no checkpoint covered, and one
+that was cut off may send late. So whoever passes on numbers what it sends to each partition, and names its
+epoch, which is higher than those of all workers that had its partition before it.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+
+from schemas.errors import BadFrame
+from schemas.frame import Subject
+from schemas.id_hash import hashes
+from stream.distributed.news import Closed, Heard
+from stream.joining.runs import Indices
+from stream.watermarks import Progress
+
+MAX_BODY = 700_000  # bytes of one message
+
+_CODEC = pa.Codec("zstd", compression_level=1)
+
+
+class Origin(Struct, frozen=True, array_like=True):
+    """The partition of captures or of ground truth that something comes from."""
+
+    kind: Literal["captures", "labels"]
+    partition: int
+
+
+class Piece(Struct, frozen=True, tag="piece", array_like=True):
+    """The part `piece` of the `number`-th that `session` has sent to this partition; `size` is that of the
+    whole before compression."""
+
+    origin: Origin
+    epoch: int
+    session: str
+    number: int
+    piece: int
+    pieces: int
+    size: int
+    body: bytes
+
+
+class Predictions(Struct, frozen=True, tag="predictions"):
+    """Tables of predictions of one subject, in Arrow's format, with their offsets: all that its partition
+    holds up to `until` and that was not passed on before."""
+
+    partition: int
+    subject: Subject
+    until: int
+    tables: list[bytes]
+
+
+class Labels(Struct, frozen=True, tag="labels"):
+    """The same of labels."""
+
+    partition: int
+    until: int
+    table: bytes
+
+
+class Moved(Struct, frozen=True, tag="moved"):
+    """How far a subject has come in one partition."""
+
+    subject: Subject
+    progress: Progress
+
+
+Rows = Predictions | Labels
+Passed = Rows | Moved | Heard | Closed
+
+_Message = Piece | Moved | Heard | Closed
+
+
+class Session:
+    """Passes on what comes from `origin` to `partitions` of the join, for as long as this worker has it."""
+
+    def __init__(
+        self, origin: Origin, epoch: int, partitions: int, send: Callable[[int, bytes], object]
+    ) -> None:
+        self._origin, self._epoch, self._send = origin, epoch, send
+        self._name = uuid.uuid4().hex
+        self._sent = [0] * partitions
+
+    @property
+    def partition(self) -> int:
+        """Where all of it comes from."""
+        return self._origin.partition
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions of the join there are."""
+        return len(self._sent)
+
+    def rows(self, partition: int, what: Rows) -> None:
+        """Pass on rows to one of them."""
+        raw = msgspec.msgpack.encode(what)
+        body: bytes = _CODEC.compress(raw, asbytes=True)
+        cuts = [body[start : start + MAX_BODY] for start in range(0, len(body), MAX_BODY)]
+        number = self._sent[partition]
+        self._sent[partition] += 1
+        for at, cut in enumerate(cuts):
+            piece = Piece(self._origin, self._epoch, self._name, number, at, len(cuts), len(raw), cut)
+            self._send(partition, msgspec.msgpack.encode(piece))
+
+    def all(self, what: Moved | Heard) -> None:
+        """Tell all of them."""
+        message = encode(what)
+        for partition in range(len(self._sent)):
+            self._send(partition, message)
+
+
+def encode(what: Moved | Heard | Closed) -> bytes:
+    """What is told to every partition of the join; to hear it twice changes nothing."""
+    return msgspec.msgpack.encode(what)
+
+
+def places(ids: pa.StringArray, partitions: int) -> Indices:
+    """The partition in which each id is joined, shape (ids,)."""
+    return (hashes(ids).second % np.uint64(partitions)).astype(np.int64)
+
+
+class _Heard(Struct):
+    """What was last heard of an origin: the session, how much of it was taken, and pieces of what comes next."""
+
+    epoch: int
+    session: str
+    number: int = 0
+    pieces: list[bytes] = []
+
+
+class Receiver:
+    """Puts messages together again, each that is new once. What it gives of one origin is in the order in
+    which it was sent, without a gap."""
+
+    def __init__(self, stored: bytes | None) -> None:
+        self._origins: dict[Origin, _Heard] = {}
+        if stored is not None:
+            found = msgspec.msgpack.decode(stored, type=list[tuple[Origin, _Heard]])
+            self._origins = dict(found)
+        self.missed: set[Origin] = set()
+
+    def add(self, message: bytes) -> Passed | None:
+        """What is new and complete with this message. Raises BadFrame when it is no such message."""
+        try:
+            found = msgspec.msgpack.decode(message, type=_Message)
+            if not isinstance(found, Piece):
+                return found
+            pieces = self._next(found)
+            if pieces is None:
+                return None
+            raw = _CODEC.decompress(b"".join(pieces), found.size, asbytes=True)
+            rows: Rows = msgspec.msgpack.decode(raw, type=Rows)
+            return rows
+        except (msgspec.MsgspecError, pa.ArrowException, OSError, ValueError) as error:
+            raise BadFrame(f"not predictions or labels: {error}") from error
+
+    def _next(self, piece: Piece) -> list[bytes] | None:
+        """All pieces of what is complete with this one."""
+        heard = self._origins.get(piece.origin)
+        if heard is None or heard.session != piece.session:
+            if piece.number or piece.piece or (heard is not None and piece.epoch < heard.epoch):
+                return None  # of a worker that was cut off, or its beginning is gone
+            heard = self._origins[piece.origin] = _Heard(piece.epoch, piece.session)
+            self.missed.discard(piece.origin)
+        if (piece.number, piece.piece) != (heard.number, len(heard.pieces)):
+            if piece.number > heard.number:
+                self.missed.add(piece.origin)
+            return None
+        heard.pieces.append(piece.body)
+        if len(heard.pieces) < piece.pieces:
+            return None
+        pieces, heard.pieces = heard.pieces, []
+        heard.number += 1
+        return pieces
+
+    def dump(self) -> bytes:
+        """What is known of all origins."""
+        return msgspec.msgpack.encode(list(self._origins.items()))
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """A table in Arrow's streaming format."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    raw: bytes = sink.getvalue().to_pybytes()
+    return raw
+
+
+def from_bytes(raw: bytes) -> pa.Table:
+    """The table again."""
+    with pa.ipc.open_stream(raw) as reader:
+        return reader.read_all()
