@@ -1,6 +1,6 @@
 """What a model answered, record by record: the side of a join that waits for labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ from schemas.decode import Decoded
 from schemas.frame import Subject
 from schemas.layout import Layout
 from schemas.rows import Rows
+from schemas.texts import as_text
+
+CARRIED = "carried "  # before the name of a carried column, wherever it stands among others
 
 _FLOAT = pa.float64()
 
@@ -21,7 +24,8 @@ class Attributes(Struct, frozen=True):
     """Where prediction and probability stand among the columns: a name, or the number of an output as text.
 
     Without `inference` the prediction is `positive` where the probability is above `threshold`, and else
-    `negative`.
+    `negative`. `carried` names columns that a prediction takes along, so that its row can be looked at by
+    their values when its label has come.
     """
 
     inference: str | None = None
@@ -29,6 +33,7 @@ class Attributes(Struct, frozen=True):
     threshold: float = 0.5
     positive: str = "1"
     negative: str = "0"
+    carried: tuple[str, ...] = ()
 
 
 class Predictions(Struct, frozen=True):
@@ -36,7 +41,9 @@ class Predictions(Struct, frozen=True):
 
     `record`, shape (records,), are indices into the batch that they came in, `id` the inference id or else
     the event id, `time` the event time (ms). `values` and `probability` are lists of the same lengths, text
-    or doubles the one and doubles the other, null where a row has none.
+    or doubles the one and doubles the other, null where a row has none. `carried` are lists of the same
+    lengths too, by name of their column, and always of text: one name is of one type for all subjects,
+    whatever a batch holds, and numbers are written as they are by `as_text` in the baseline's type.
     """
 
     subject: Subject
@@ -45,6 +52,7 @@ class Predictions(Struct, frozen=True):
     time: NDArray[np.int64]
     values: pa.ListArray
     probability: pa.ListArray
+    carried: Mapping[str, pa.ListArray] = {}
 
     def __len__(self) -> int:
         return len(self.record)
@@ -61,7 +69,41 @@ class Predictions(Struct, frozen=True):
             self.time[which],
             self.values.filter(mask),
             self.probability.filter(mask),
+            {name: lists.filter(mask) for name, lists in self.carried.items()},
         )
+
+    def to_table(self) -> pa.Table:
+        """A row a record, with everything but the subject: `record`, `id`, `time`, `values`, `probability`,
+        and the carried columns behind CARRIED."""
+        return pa.table(
+            {
+                "record": pa.array(self.record, pa.int64()),
+                "id": self.id,
+                "time": pa.array(self.time, pa.int64()),
+                "values": self.values,
+                "probability": self.probability,
+                **{CARRIED + name: lists for name, lists in self.carried.items()},
+            }
+        )
+
+    @classmethod
+    def from_table(cls, table: pa.Table, subject: Subject) -> "Predictions":
+        """What `to_table` gave, also in several parts."""
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        return cls(
+            subject,
+            np.asarray(columns["record"]),
+            columns["id"],
+            np.asarray(columns["time"]),
+            columns["values"],
+            columns["probability"],
+            carried_of(columns),
+        )
+
+
+def carried_of(columns: Mapping[str, pa.ListArray]) -> dict[str, pa.ListArray]:
+    """The carried ones among columns, by their own names."""
+    return {name.removeprefix(CARRIED): lists for name, lists in columns.items() if name.startswith(CARRIED)}
 
 
 def predictions(decoded: Decoded, layout: Layout, attributes: Attributes) -> Iterator[Predictions]:
@@ -92,7 +134,15 @@ def _of_rows(
         decoded.event_time[record],
         pa.ListArray.from_arrays(offsets, answers),
         pa.ListArray.from_arrays(offsets, probability),
+        {name: pa.ListArray.from_arrays(offsets, _text(rows, name, layout)) for name in attributes.carried},
     )
+
+
+def _text(rows: Rows, name: str, layout: Layout) -> pa.StringArray:
+    """A column as text, null where a row has no value."""
+    if name not in rows.columns.column_names:
+        return pa.nulls(len(rows), pa.string())
+    return as_text(rows.columns[name], layout.columns.get(name))
 
 
 def _column(rows: Rows, name: str | None, layout: Layout) -> pa.Array | None:
