@@ -79,10 +79,7 @@ def make_app(settings: Settings) -> Gauge:
     """The app with its agents. Raises ConfigError, BadBaseline, TopicError and BrokerError."""
     _refuse_models(settings)
     kafka = settings.kafka
-    with admin_client(kafka) as admin:
-        topic = topic_identity(admin, kafka.captures_topic)
-    if topic is None:
-        raise TopicError(f"there is no topic {kafka.captures_topic}: run streamgauge topics first")
+    identities = _identities(settings)
     _prepare(kafka.state)
     timeout = kafka.session_timeout.total_seconds()
     app = Gauge(
@@ -110,7 +107,7 @@ def make_app(settings: Settings) -> Gauge:
     )
     app.kafka = kafka
     app.deliveries = Metrics()
-    app.stages = Stages(app, settings, topic)
+    app.stages = Stages(app, settings, identities)
     if settings.firehose is not None:
         add_delivery(app, settings, app.deliveries)
     app.timer(_TICK)(app.stages.tick)
@@ -123,6 +120,17 @@ def make_app(settings: Settings) -> Gauge:
 
     app.on_partitions_revoked.connect(revoke, weak=False)
     return app
+
+
+def _identities(settings: Settings) -> dict[str, str]:
+    """Identities of the topics whose offsets states cover, by name. Raises TopicError and BrokerError."""
+    kafka = settings.kafka
+    joined = [kafka.labels_topic, kafka.joins_topic] if settings.workers_join else []
+    with admin_client(kafka) as admin:
+        found = {name: topic_identity(admin, name) for name in (kafka.captures_topic, *joined)}
+    if missing := [name for name, identity in found.items() if identity is None]:
+        raise TopicError(f"there is no topic {', '.join(missing)}: run streamgauge topics first")
+    return {name: identity for name, identity in found.items() if identity is not None}
 
 
 def _refuse_models(settings: Settings) -> None:

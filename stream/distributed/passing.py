@@ -33,7 +33,7 @@ class Origin(Struct, frozen=True, array_like=True):
     partition: int
 
 
-class Piece(Struct, frozen=True, tag="piece", array_like=True):
+class Piece(Struct, frozen=True, tag="piece"):
     """The part `piece` of the `number`-th that `session` has sent to this partition; `size` is that of the
     whole before compression."""
 
@@ -127,7 +127,7 @@ def places(ids: pa.StringArray, partitions: int) -> Indices:
 
 
 class _Heard(Struct):
-    """What was last heard of an origin: the session, how much of it was taken, and pieces of what comes next."""
+    """What was last heard of an origin: the session, how much of it was taken, and pieces of the next."""
 
     epoch: int
     session: str
@@ -149,7 +149,7 @@ class Receiver:
     def add(self, message: bytes) -> Passed | None:
         """What is new and complete with this message. Raises BadFrame when it is no such message."""
         try:
-            found = msgspec.msgpack.decode(message, type=_Message)
+            found: _Message = msgspec.msgpack.decode(message, type=_Message)
             if not isinstance(found, Piece):
                 return found
             pieces = self._next(found)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.decode import Decoded
 from schemas.frame import Subject
-from schemas.predictions import from_table, to_table
+from schemas.predictions import Predictions
 from stream.batch import Batch
 from stream.distributed import passing
 from stream.distributed.news import Heard
@@ -63,7 +63,7 @@ class Predicting:
 def _table(some: Predicted, batch: Batch) -> pa.Table:
     record = some.predictions.record
     message = np.searchsorted(batch.starts, record, side="right") - 1
-    table = to_table(some.predictions).append_column(_LATE, pa.array(some.late))
+    table = some.predictions.to_table().append_column(_LATE, pa.array(some.late))
     table = table.append_column(_OFFSET, pa.array(np.array(batch.offsets, np.int64)[message]))
     return table if some.captures is None else table.append_column(_CAPTURE, some.captures)
 
@@ -81,7 +81,7 @@ def _predicted(table: pa.Table, subject: Subject) -> Predicted:
     late = np.asarray(table[_LATE].combine_chunks().cast(pa.uint8())).astype(np.bool_)
     captures = table[_CAPTURE].combine_chunks() if _CAPTURE in table.column_names else None
     own = table.drop_columns([name for name in (_OFFSET, _LATE, _CAPTURE) if name in table.column_names])
-    return Predicted(from_table(own, subject), late, captures)
+    return Predicted(Predictions.from_table(own, subject), late, captures)
 
 
 def label_table(id_: pa.StringArray, text: pa.StringArray, offset: Indices) -> pa.Table:

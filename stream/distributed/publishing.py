@@ -42,11 +42,12 @@ class Search(Protocol):
 
 
 class Store(Struct, frozen=True):
-    """Where a worker's objects go: reports, rows, and records that could not be used."""
+    """Where a worker's objects go: reports, rows, records that could not be used, and those with labels."""
 
     reports: Objects
     rows: Objects
     errors: Objects
+    merged: Objects
 
     @classmethod
     def of(cls, settings: Settings) -> "Store":
@@ -54,7 +55,7 @@ class Store(Struct, frozen=True):
         s3 = (settings.s3.endpoint, settings.s3.region)
         base = str(settings.store or settings.output).rstrip("/")
         rows = settings.rows or f"{base}/captures"
-        places = (f"{base}/reports", rows, f"{base}/errors")
+        places = (f"{base}/reports", rows, f"{base}/errors", f"{base}/merged")
         return cls(*(Objects.at(place, *s3) for place in places))
 
 
