@@ -70,7 +70,7 @@ class Stages:
                 for message in sender.messages(what):
                     outside.send(self._partials, place, message)
 
-        def begin(stored: Stored) -> WatchStage:
+        def begin(stored: Stored, _: int) -> WatchStage:
             places = (self._store.rows, self._store.errors)
             return WatchStage(partition, settings, self._setups, *places, tell, self._identity[:8], stored)
 
@@ -94,7 +94,7 @@ class Stages:
             for message in sender.messages(what):
                 outside.send(self._partials, partition, message)
 
-        def begin(stored: Stored) -> JudgeStage:
+        def begin(stored: Stored, _: int) -> JudgeStage:
             return JudgeStage(settings, self._setups, self._publisher, tell, stored, self._latency.observe)
 
         return Shard(f"judge {partition}", outside, "", self._interval, begin)
