@@ -80,17 +80,17 @@ class Tracker:
 
 def grouped(stored: Stored) -> Iterator[tuple[str, bytes, dict[tuple[Any, ...], bytes]]]:
     """Each group of what a stage has stored: its name, the value under that name alone, and the others by
-    the rest of their key."""
-    heads: dict[str, bytes] = {}
-    others: dict[str, dict[tuple[Any, ...], bytes]] = {}
-    for name, raw in stored.items():
+    the rest of their key. Values are read a group at a time: all of them may be more than memory holds."""
+    heads: dict[str, str] = {}
+    others: dict[str, list[tuple[tuple[Any, ...], str]]] = {}
+    for name in stored:
         group, *rest = parts(name)
         if rest:
-            others.setdefault(group, {})[tuple(rest)] = raw
+            others.setdefault(group, []).append((tuple(rest), name))
         else:
-            heads[group] = raw
-    for group, raw in heads.items():
-        yield group, raw, others.get(group, {})
+            heads[group] = name
+    for group, head in heads.items():
+        yield group, stored[head], {rest: stored[name] for rest, name in others.get(group, [])}
 
 
 def group_of(name: str) -> str:

@@ -47,15 +47,23 @@ class FaustOutside:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Everything that the table holds of the partition."""
-        store = self._table.data
-        for key, value in store._db_for_partition(self._place.partition).items():
-            if key != store.offset_key:
+        for key, value in self._database.items():
+            if key != self._table.data.offset_key:
                 yield bytes(key), bytes(value)
+
+    def read(self, key: bytes) -> bytes | None:
+        """What the table holds under `key`, with all writes that were begun."""
+        value = self._database.get(key)
+        return None if value is None else bytes(value)
+
+    @property
+    def _database(self) -> Any:
+        return self._table.data._db_for_partition(self._place.partition)
 
     def write(self, write: Write) -> Awaitable[Any]:
         """Begin to write; durable when it was awaited."""
         key, value = write
-        database = self._table.data._db_for_partition(self._place.partition)
+        database = self._database
         if value is None:
             database.delete(key)
         else:

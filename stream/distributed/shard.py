@@ -82,6 +82,10 @@ class Outside(Protocol):
         """Everything that the table holds of the partition."""
         ...
 
+    def read(self, key: bytes) -> bytes | None:
+        """What the table holds under `key`, with all writes that were begun."""
+        ...
+
     def write(self, write: Write) -> Awaitable[Any]:
         """Begin to write; durable when it was awaited. Writes keep their order."""
         ...
@@ -117,6 +121,10 @@ class Shard:
     Order of a checkpoint: remember where it ends (for a stage that is `sealed`), deliver, wait until what was
     sent is durable, store the values, store the head, acknowledge. A crash anywhere repeats what the head
     does not cover. The next range is taken in while a checkpoint is under way.
+
+    `begin` makes the stage of what is stored and of the epoch, which is later than that of all workers that
+    have stored something of the partition. A stored value is read when the stage asks for it. The stage may
+    keep the view and always finds there what it has handed over by `cut`, stored already or not.
     """
 
     def __init__(
@@ -125,13 +133,14 @@ class Shard:
         outside: Outside,
         identity: str,
         interval: float,
-        begin: Callable[[Stored], Stage],
+        begin: Callable[[Stored, int], Stage],
     ) -> None:
         self.name = name
         self._outside = outside
         self._interval = interval
-        self._stamped, stored = Stamped.load(outside.items(), identity, outside.epoch())
-        self.stage = begin(stored)
+        self._stamped, stored = Stamped.load(outside.items(), identity, outside.epoch(), outside.read)
+        self.state_bytes = self._stamped.nbytes
+        self.stage = begin(stored, self._stamped.epoch)
         self.at = self.covered = self._stamped.head.covered
         self._cut_at = self.covered
         self._intent = self._stamped.intent
@@ -143,7 +152,6 @@ class Shard:
         self.dropped = False
         self.stored_at = outside.now()
         self.retries = self.bytes_stored = 0
-        self.state_bytes = sum(map(len, stored.values()))
 
     async def take(self, event: Event) -> bool:
         """Take in a message; whether it was new and next. Another is dropped, to be read again if need be."""
@@ -237,6 +245,7 @@ class Shard:
         await self._outside.sent()
         await asyncio.gather(*map(self._outside.write, plan.values))
         await self._outside.write(plan.head)
+        self._stamped.stored()
         for write in plan.garbage:
             self._outside.write(write)
         self.covered = plan.covered

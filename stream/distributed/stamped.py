@@ -9,26 +9,27 @@ places are cleared when that counts.
 Nobody can keep a worker that was cut off from writing late what it once meant to write. So each worker that
 takes a partition up writes into places of its own, named by its epoch, which is later than all before, and
 its head says up to which checkpoint those of former epochs count.
+
+Values may be many more than fit into memory: of each one only its stamp is kept, and it is read when it is
+asked for.
 """
 
-import struct
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
-import pyarrow as pa
 from msgspec import Struct
 
 from schemas.errors import StateError
+from stream.distributed.values import CODEC, STAMP, Live, Place, Read, Values
 
 MAX_VALUE = 400_000  # bytes of one write; larger values are cut, because messages have a limit
 
 _VERSION = 2
 _HEAD, _INTENT = b"head", b"intent"
 _NOBODY = -1  # an epoch
-_STAMP = struct.Struct(">QII")  # number of the checkpoint, pieces, bytes before compression
-_CODEC = pa.Codec("zstd", compression_level=1)
 
 Write = tuple[bytes, bytes | None]  # key and value; None removes
+_Found = dict[tuple[Place, int], bytes]  # stamps of one name, by place and piece
 
 
 class Head(Struct, frozen=True):
@@ -42,22 +43,6 @@ class Head(Struct, frozen=True):
     version: int = _VERSION
 
 
-class _Place(Struct, frozen=True, order=True):
-    epoch: int
-    side: int  # 0 or 1
-
-    def key(self, piece: int, name: str) -> bytes:
-        return b"%d.%d.%d|%b" % (self.epoch, self.side, piece, name.encode())
-
-
-class _Live(Struct):
-    """Where the value of a name is, in how many pieces (none: it is gone), and every key that it has used."""
-
-    place: _Place
-    pieces: int
-    used: set[tuple[_Place, int]]
-
-
 class Plan(Struct, frozen=True):
     """A checkpoint as writes: all of `values` must be durable before `head` is written, `head` before what it
     covers is acknowledged and before `garbage`, which may be lost."""
@@ -69,27 +54,40 @@ class Plan(Struct, frozen=True):
 
 
 class Stamped:
-    """What a table holds of one partition of a stage. `plan` takes up a checkpoint as if it were stored."""
+    """What a table holds of one partition of a stage. `plan` takes up a checkpoint as if it were stored;
+    `stored` tells that it is, before the next one is planned.
+
+    Writes go into places of `epoch`.
+    """
 
     def __init__(self, head: Head, epoch: int) -> None:
         self.head = head
         self.intent: int | None = None
-        self._epoch = epoch
-        self._live: dict[str, _Live] = {}
+        self.epoch = epoch
+        self._live: dict[str, Live] = {}
+        self._planned: dict[str, bytes | None] = {}  # the table need not have these yet
         self._torn: list[bytes] = []  # keys whose values do not count
         self._intents: list[bytes] = []  # keys of intents of former epochs
 
     @classmethod
     def load(
-        cls, items: Iterable[tuple[bytes, bytes]], log: str = "", epoch: int = 0
-    ) -> tuple["Stamped", dict[str, bytes]]:
+        cls,
+        items: Iterable[tuple[bytes, bytes]],
+        log: str = "",
+        epoch: int = 0,
+        read: Read | None = None,
+    ) -> tuple["Stamped", Values]:
         """The state that counts, by name, and what it takes to go on from it in `epoch`, or in a later one
         where that has been before.
 
+        Values are read from the table by `read` when they are asked for; without it all `items` are kept, and
+        what is stored later cannot be read back.
         Raises StateError when the state is of another version, or of another log than `log`.
         """
-        stored = dict(items)
-        heads, intents = _of_epochs(stored, _HEAD), _of_epochs(stored, _INTENT)
+        if read is None:
+            kept = dict(items)
+            items, read = kept.items(), kept.get
+        heads, intents, stamps = _sorted_out(items)
         latest = max(heads, default=-1)
         head = msgspec.msgpack.decode(heads[latest], type=Head) if heads else Head(log=log)
         _check(head, log)
@@ -99,45 +97,31 @@ class Stamped:
         self.intent = next((until for number, until in untils if number == head.number + 1), None)
         self._intents = [_key(_INTENT, seen) for seen in intents]
         self._torn = [_key(_HEAD, seen) for seen in heads if seen < latest]
-        return self, dict(self._values(stored))
+        for name, found in stamps.items():
+            self._take_up(name, found)
+        return self, Values(self._live, self._planned, read)
 
-    def _values(self, stored: Mapping[bytes, bytes]) -> Iterator[tuple[str, bytes]]:
-        places: dict[str, set[tuple[_Place, int]]] = {}
-        for key in stored:
-            place, piece, name = _parts(key)
-            places.setdefault(name, set()).add((place, piece))
-        for name, used in places.items():
-            found = [(self._number(stored, place, name), place) for place in {place for place, _ in used}]
-            number, place = max(found)
-            if not number:
-                self._torn += [place.key(piece, name) for place, piece in used]
-                continue
-            _, pieces, size = _STAMP.unpack_from(stored[place.key(0, name)])
-            counted = {(at, n) for at, n in used if self._counts(stored, at.key(n, name), at)}
-            self._torn += [at.key(n, name) for at, n in used - counted]
-            self._live[name] = _Live(place, pieces, counted)
-            if pieces:
-                body = b"".join(stored[place.key(piece, name)][_STAMP.size :] for piece in range(pieces))
-                yield name, _CODEC.decompress(body, size, asbytes=True)
+    def _take_up(self, name: str, found: _Found) -> None:
+        counted = {at: stamp for at, stamp in found.items() if self._counts(stamp, at[0])}
+        whole = [(counted[at], at[0]) for at in counted if not at[1] and _is_whole(counted, at[0])]
+        if whole:
+            stamp, place = max(whole)  # a stamp begins with the number of its checkpoint
+            _, pieces, _ = STAMP.unpack(stamp)
+            self._live[name] = Live(place, stamp, pieces, set(counted))
+        else:
+            counted = {}
+        self._torn += [place.key(piece, name) for place, piece in found.keys() - counted.keys()]
 
-    def _number(self, stored: Mapping[bytes, bytes], place: _Place, name: str) -> int:
-        """The number of a value that counts and is whole, else 0."""
-        pieces, found = 1, set()
-        piece = 0
-        while piece < pieces:
-            key = place.key(piece, name)
-            if key not in stored or not self._counts(stored, key, place):
-                return 0
-            number, pieces, _ = _STAMP.unpack_from(stored[key])
-            found.add(number)
-            piece += 1
-        return int(number) if len(found) == 1 else 0
-
-    def _counts(self, stored: Mapping[bytes, bytes], key: bytes, place: _Place) -> bool:
+    def _counts(self, stamp: bytes, place: Place) -> bool:
         """Whether a write belongs to a checkpoint that counts: one of the epoch that was in force then."""
-        number = _STAMP.unpack_from(stored[key])[0]
+        number = STAMP.unpack(stamp)[0]
         began = [epoch for first, epoch in self.head.epochs if first <= number]
         return number <= self.head.number and bool(began) and began[-1] == place.epoch
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all values before compression."""
+        return sum(STAMP.unpack(live.stamp)[2] for live in self._live.values())
 
     def plan(self, changes: Mapping[str, bytes | None], covered: int) -> Plan:
         """The next checkpoint, which changes the values of these names (None: gone) and covers so much."""
@@ -150,29 +134,33 @@ class Stamped:
             if value is None and (before is None or not before.pieces):
                 continue
             place, pieces = self._free(before), _pieces(value)
-            for piece, body in enumerate(pieces or [b""]):
-                stamp = _STAMP.pack(number, len(pieces), len(value or b""))
-                values.append((place.key(piece, name), stamp + body))
+            stamp = STAMP.pack(number, len(pieces), len(value or b""))
+            values += [(place.key(piece, name), stamp + body) for piece, body in enumerate(pieces or [b""])]
             used = {(place, piece) for piece in range(max(len(pieces), 1))}
-            self._live[name] = _Live(place, len(pieces), used | (before.used if before else set()))
+            self._live[name] = Live(place, stamp, len(pieces), used | (before.used if before else set()))
+        self._planned.update(changes)
         written = {key for key, _ in values}
         values[:0] = [(key, None) for key in self._torn if key not in written]
         garbage += [(key, None) for key in self._intents]  # until the head is there, they count
         self._torn, self._intents = [], []
         self.head = self._next_head(number, covered, in_use)
-        return Plan(values, (_key(_HEAD, self._epoch), msgspec.msgpack.encode(self.head)), garbage, covered)
+        return Plan(values, (_key(_HEAD, self.epoch), msgspec.msgpack.encode(self.head)), garbage, covered)
 
-    def _free(self, before: _Live | None) -> _Place:
-        if before is None or before.place.epoch != self._epoch:
-            return _Place(self._epoch, 0)
-        return _Place(self._epoch, 1 - before.place.side)
+    def stored(self) -> None:
+        """Take note that the table has all that was planned: it need not be kept any more."""
+        self._planned.clear()
+
+    def _free(self, before: Live | None) -> Place:
+        if before is None or before.place.epoch != self.epoch:
+            return Place(self.epoch, 0)
+        return Place(self.epoch, 1 - before.place.side)
 
     def _next_head(self, number: int, covered: int, in_use: Set[int]) -> Head:
         """Epochs are kept that any place was of before this checkpoint: what it clears may yet be found."""
         epochs = self.head.epochs
-        if not epochs or epochs[-1][1] != self._epoch:
-            epochs = (*epochs, (number, self._epoch))
-        return Head(number, covered, self.head.log, _shortened(epochs, in_use | {self._epoch}))
+        if not epochs or epochs[-1][1] != self.epoch:
+            epochs = (*epochs, (number, self.epoch))
+        return Head(number, covered, self.head.log, _shortened(epochs, in_use | {self.epoch}))
 
     def _clear(self, wanted: Set[str]) -> list[Write]:
         """Remove what is gone and not wanted again, and what former epochs have left of a value. The place
@@ -192,7 +180,7 @@ class Stamped:
     def intend(self, until: int) -> Write:
         """What to store before the range of the checkpoint that was planned last is delivered: a worker that
         takes over delivers the same range."""
-        return _key(_INTENT, self._epoch), msgspec.msgpack.encode((self.head.number, until))
+        return _key(_INTENT, self.epoch), msgspec.msgpack.encode((self.head.number, until))
 
 
 def _shortened(epochs: Iterable[tuple[int, int]], in_use: Set[int]) -> tuple[tuple[int, int], ...]:
@@ -216,10 +204,27 @@ def _check(head: Head, log: str) -> None:
         )
 
 
-def _of_epochs(stored: dict[bytes, bytes], kind: bytes) -> dict[int, bytes]:
-    """Values of this kind by epoch; they are taken out of `stored`."""
-    keys = [key for key in stored if key.startswith(kind + b"@")]
-    return {int(key.partition(b"@")[2]): stored.pop(key) for key in keys}
+def _sorted_out(
+    items: Iterable[tuple[bytes, bytes]],
+) -> tuple[dict[int, bytes], dict[int, bytes], dict[str, _Found]]:
+    """Heads and intents by epoch, and the stamps of values by name."""
+    kinds: dict[bytes, dict[int, bytes]] = {_HEAD: {}, _INTENT: {}}
+    stamps: dict[str, _Found] = {}
+    for key, value in items:
+        kind, _, epoch = key.partition(b"@")
+        if kind in kinds:
+            kinds[kind][int(epoch)] = value
+        else:
+            place, piece, name = _parts(key)
+            stamps.setdefault(name, {})[place, piece] = value[: STAMP.size]
+    return kinds[_HEAD], kinds[_INTENT], stamps
+
+
+def _is_whole(found: _Found, place: Place) -> bool:
+    """Whether all pieces are there that the first one tells of."""
+    stamp = found[place, 0]
+    _, pieces, _ = STAMP.unpack(stamp)
+    return all(found.get((place, piece)) == stamp for piece in range(1, pieces))
 
 
 def _key(kind: bytes, epoch: int) -> bytes:
@@ -229,11 +234,11 @@ def _key(kind: bytes, epoch: int) -> bytes:
 def _pieces(value: bytes | None) -> list[bytes]:
     if value is None:
         return []
-    body: bytes = _CODEC.compress(value, asbytes=True)
+    body: bytes = CODEC.compress(value, asbytes=True)
     return [body[start : start + MAX_VALUE] for start in range(0, len(body), MAX_VALUE)]
 
 
-def _parts(key: bytes) -> tuple[_Place, int, str]:
+def _parts(key: bytes) -> tuple[Place, int, str]:
     place, _, name = key.partition(b"|")
     epoch, side, piece = place.split(b".")
-    return _Place(int(epoch), int(side)), int(piece), name.decode()
+    return Place(int(epoch), int(side)), int(piece), name.decode()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -96,6 +96,9 @@ class Life:
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         return list(self.world.table.items())
 
+    def read(self, key: bytes) -> bytes | None:
+        return self.world.table.get(key)
+
     def write(self, write: Write) -> "asyncio.Future[None]":
         loop = asyncio.get_running_loop()
         self._begun.append((write, future := loop.create_future()))
@@ -141,14 +144,17 @@ class Message:
 
 
 class Collecting:
-    """Keeps the offsets of all messages as its state, and delivers those of each range."""
+    """Keeps the offsets of all messages as its state, and delivers those of each range. At any time it finds
+    stored what it has cut last."""
 
-    def __init__(self, world: World, life: Life, stored: dict[str, bytes], sealed: bool) -> None:
+    def __init__(self, world: World, life: Life, stored: Mapping[str, bytes], sealed: bool) -> None:
         self.sealed, self._world, self._life = sealed, world, life
-        self.seen: list[int] = json.loads(stored.get("seen", b"[]"))
+        self._stored, self._cut = stored, stored.get("seen")
+        self.seen: list[int] = json.loads(self._cut or b"[]")
         self._rows: list[int] = []
 
     def take(self, event: Message) -> None:
+        assert self._stored.get("seen") == self._cut
         self.seen.append(event.offset)
         self._rows.append(event.offset)
 
@@ -169,11 +175,13 @@ class Collecting:
         content = rows if self.sealed else list(self.seen)
 
         def deliver() -> None:
+            assert self._stored.get("seen") == self._cut
             self._life.step()
             self._world.put(first if self.sealed else 0, content)
             self._life.step()
 
-        return Cut(until, {"seen": json.dumps(self.seen).encode()}, deliver)
+        self._cut = json.dumps(self.seen).encode()
+        return Cut(until, {"seen": self._cut}, deliver)
 
 
 Act = tuple[str, int]
@@ -181,7 +189,7 @@ Act = tuple[str, int]
 
 async def live(world: World, life: Life, acts: list[Act], sealed: bool) -> None:
     """Feed a shard as `acts` say, then all the rest, until it has stored everything or died."""
-    shard = Shard("s", life, "log", 1.0, lambda stored: Collecting(world, life, dict(stored), sealed))
+    shard = Shard("s", life, "log", 1.0, lambda stored, _: Collecting(world, life, stored, sealed))
 
     async def feed_next() -> bool:
         offset = life.next()
@@ -273,7 +281,7 @@ def fed(
 ) -> tuple[Shard, Life, Callable[[], Coroutine[None, None, None]]]:
     """A shard, and what feeds it."""
     life = Life(world, None, 0)
-    shard = Shard("s", life, "log", 1.0, lambda stored: Collecting(world, life, dict(stored), True))
+    shard = Shard("s", life, "log", 1.0, lambda stored, _: Collecting(world, life, stored, True))
 
     async def feed() -> None:
         for offset in offsets:
@@ -336,6 +344,31 @@ def test_what_a_delivery_raises_is_raised_by_what_comes_next():
     asyncio.run(work())
 
 
+def test_a_stage_is_told_a_later_epoch_than_its_predecessor_and_reads_what_is_stored():
+    async def work() -> None:
+        world = World([0, 1, 2])
+        begun: list[tuple[Mapping[str, bytes], int]] = []
+
+        def begin(stored: Mapping[str, bytes], epoch: int) -> Collecting:
+            begun.append((stored, epoch))
+            return Collecting(world, life, stored, True)
+
+        for generation, offset in enumerate(world.log, 7):
+            life = Life(world, None, 0)
+            life.epoch = lambda generation=generation: generation // 8 * 10  # 0, then 10 twice
+            shard = Shard("s", life, "log", 1.0, begin)
+            assert shard.state_bytes == sum(map(len, begun[-1][0].values()))
+            await shard.take(Message(life, offset))
+            await shard.close()
+        assert [epoch for _, epoch in begun] == [0, 10, 11]
+        stored, _ = begun[-1]
+        assert json.loads(stored["seen"]) == world.log
+        world.table.clear()
+        assert stored.get("seen") is None, "it is kept in memory"
+
+    asyncio.run(work())
+
+
 def test_state_of_a_topic_that_was_made_again_is_refused():
     async def work() -> None:
         world = World([0])
@@ -343,6 +376,6 @@ def test_state_of_a_topic_that_was_made_again_is_refused():
         await feed()
         await shard.close()
         with pytest.raises(StateError, match="made again"):
-            Shard("s", life, "other", 1.0, lambda stored: Collecting(world, life, dict(stored), True))
+            Shard("s", life, "other", 1.0, lambda stored, _: Collecting(world, life, stored, True))
 
     asyncio.run(work())
