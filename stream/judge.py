@@ -212,7 +212,10 @@ class Judge:
             yield msgspec.structs.replace(report, finding=told)
 
     def _release(self, subject: Subject, timeline: _Timeline, watermark: int) -> None:
-        """Let go of states that can no longer change, and of reports that can no longer be revised."""
+        """Let go of states that can no longer change, and of reports that can no longer be revised. At the
+        end of all captures labels may still come."""
+        if watermark == END_OF_TIME and self._nothing is not NO_ROWS:
+            return
         held = self._size + max(self._retention, self._size)  # a partition that is new may still have a part
         for start in [start for start in timeline.published if start + held <= watermark]:
             known = timeline.partials.get(start, {})

@@ -59,7 +59,7 @@ def everything(partition: int) -> list[str]:
 
 @dataclass
 class Life:
-    """What one worker sends, how much of it was durable before it stored how far it is, and how far that is."""
+    """What one worker sends, how much of it was durable when it stored how far it is, and how far that is."""
 
     sent: list[bytes]
     certain: int

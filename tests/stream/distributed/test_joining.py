@@ -1,0 +1,246 @@
+"""Watch, label, join and judge stages over logs in memory: each may die, and nothing is different."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from labelled import QUALITY, captured, expected, ground_truth, labels, merged, requests
+from made import ARRIVED, HOUR, SUBJECT, settings_for
+from schemas.frame import Frame, encode
+from schemas.report import Report
+from schemas.times import END_OF_TIME
+from sinks.objects import Objects
+from stream.distributed import passing
+from stream.distributed.joining import JoinStage
+from stream.distributed.judging import JudgeStage
+from stream.distributed.labelling import LabelStage
+from stream.distributed.news import Closed, Sender, Told
+from stream.distributed.passing import Origin, Session
+from stream.distributed.predicting import Predicting
+from stream.distributed.watching import WatchStage
+from stream.settings import Settings
+from stream.setup import Setups
+
+PARTITIONS, JOINS = 2, 3
+
+MADE = requests(80, hours=4)
+CAME = labels(MADE, days=1.0)
+
+
+class Event:
+    def __init__(self, offset: int, value: bytes) -> None:
+        self.offset, self.value, self.arrived = offset, value, ARRIVED + offset
+
+    def ack(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory) -> tuple[Settings, Setups]:
+    directory = tmp_path_factory.mktemp("joining")
+    kafka = {"partitions": PARTITIONS, "join_partitions": JOINS, "labels": "truth"}
+    settings = settings_for(directory / "out", directory, quality=QUALITY, kafka=kafka)
+    return settings, Setups(settings)
+
+
+class Runner:
+    """One partition of a stage. It stores what a worker stores, in its order, and dies between any two."""
+
+    def __init__(self, log: list[bytes], begin: Callable[[dict[str, bytes], int], Any]) -> None:
+        self.log, self._begin = log, begin
+        self._epochs = count(1)
+        self._stored: dict[str, bytes] = {}
+        self.covered = self._at = -1
+        self._intent: int | None = None
+        self.die()
+
+    def die(self) -> None:
+        self.stage = self._begin(self._stored, next(self._epochs))
+        self._at = self.covered
+
+    @property
+    def behind(self) -> bool:
+        return self._at + 1 < len(self.log)
+
+    def go_on(self) -> None:
+        if self.behind:
+            self._at += 1
+            self.stage.take(Event(self._at, self.log[self._at]))
+            if self._at == self._intent:
+                self.store()
+
+    def store(self, until: str = "end") -> None:
+        """A checkpoint, or so much of it."""
+        if self._at <= self.covered or (self._intent is not None and self._at < self._intent):
+            return
+        self.stage.flush()
+        cut = self.stage.cut(self.covered + 1, self._at)
+        if until == "cut":
+            return self.die()
+        if self.stage.sealed:
+            self._intent = cut.until
+        cut.deliver()
+        if until == "delivered":
+            return self.die()
+        self._stored.update(cut.changes)
+        for name in [name for name, value in self._stored.items() if value is None]:
+            del self._stored[name]
+        self.covered, self._intent = cut.until, None
+
+
+class Cluster:
+    """All stages of a worker, and what lies between them."""
+
+    def __init__(self, known: tuple[Settings, Setups], root: Path) -> None:
+        self._settings, self._setups = known
+        self._root = root
+        self.captures: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+        self.labels: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+        self.joins: list[list[bytes]] = [[] for _ in range(JOINS)]
+        self.partials: list[bytes] = []
+        self.reports: dict[tuple[str, int], Report] = {}
+        self._names = count()
+        self.watch = [Runner(log, self._watching(n)) for n, log in enumerate(self.captures)]
+        self.label = [Runner(log, self._labelling(n)) for n, log in enumerate(self.labels)]
+        self.join = [Runner(log, self._joining(n)) for n, log in enumerate(self.joins)]
+        self.judge = Runner(self.partials, self._judging)
+        self.all = [*self.watch, *self.label, *self.join, self.judge]
+
+    def _tell(self, who: str) -> Callable[[Told], None]:
+        sender = Sender(f"{who}/{next(self._names)}")
+        return lambda what: self.partials.extend(sender.messages(what))
+
+    def _session(self, origin: Origin, epoch: int) -> Session:
+        return Session(origin, epoch, JOINS, lambda at, message: self.joins[at].append(message))
+
+    def _place(self, name: str) -> Objects:
+        return Objects.at(self._root / name)
+
+    def _watching(self, n: int):
+        def begin(stored, epoch):
+            predicting = Predicting(self._session(Origin("captures", n), epoch), self._settings, self._setups)
+            places = self._place("captures"), self._place("errors")
+            told = self._settings, self._setups, *places, self._tell(f"{n}"), "log", stored, predicting
+            return WatchStage(n, *told)
+
+        return begin
+
+    def _labelling(self, n: int):
+        def begin(stored, epoch):
+            session = self._session(Origin("labels", n), epoch)
+            return LabelStage(n, self._settings, self._setups, self._place("errors"), session, "log")
+
+        return begin
+
+    def _joining(self, n: int):
+        def begin(stored, epoch):
+            place, tell = self._place("merged"), self._tell(f"join {n}")
+            return JoinStage(n, self._settings, self._setups, place, tell, "log", stored)
+
+        return begin
+
+    def _judging(self, stored, epoch):
+        def tell(what: Told) -> None:
+            assert isinstance(what, Closed)
+
+        return JudgeStage(self._settings, self._setups, self, tell, stored, now=lambda: ARRIVED)
+
+    def publish(self, reports) -> None:
+        for report in reports:
+            self.reports[report.monitor, report.window.start] = report
+
+    def finish(self) -> None:
+        before = None
+        while before != (before := [runner.covered for runner in self.all]):
+            for runner in self.all:
+                while runner.behind:
+                    runner.go_on()
+                runner.stage.flush()
+                runner.store()
+
+
+def fed(cluster: Cluster) -> Cluster:
+    for i, request in enumerate(MADE):
+        cluster.captures[i % PARTITIONS].append(captured(request))
+    for label in CAME:
+        cluster.labels[hash_of(label[1])].append(ground_truth(label))
+    for log in cluster.captures:
+        log.append(encode(Frame.completion(SUBJECT, END_OF_TIME)))
+    return cluster
+
+
+def hash_of(name: str) -> int:
+    return int(name[1:]) % PARTITIONS
+
+
+def agrees(cluster: Cluster, root: Path) -> None:
+    for start, (records, matched, mae) in expected(MADE, CAME).items():
+        report = cluster.reports["model_quality", start]
+        assert (report.counts.records, report.labels.matched) == (records, matched)
+        assert report.labels.matched + report.labels.waiting == records and not report.labels.expired
+        found = report.finding.documents["statistics.json"]
+        value = msgspec.to_builtins(found)["regression_metrics"]["mae"]["value"]
+        assert value == pytest.approx(mae)
+        assert cluster.reports["data_quality", start].counts.records == records
+    last = {name: "\n".join(map(str, values)) for _, name, values in CAME}
+    lines = merged(root)
+    assert dict(lines).keys() == last.keys()
+    once = {name for name in last if sum(came[1] == name for came in CAME) == 1}
+    assert sorted(line for line in lines if line[0] in once) == sorted((n, last[n]) for n in once)
+
+
+def test_all_stages_give_what_a_dictionary_gives(known, tmp_path):
+    cluster = fed(Cluster(known, tmp_path))
+    cluster.finish()
+    agrees(cluster, tmp_path)
+    assert sum(report.revision for (name, _), report in cluster.reports.items() if name == "model_quality")
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_any_of_them_may_die_at_any_time(known, tmp_path, seed):
+    chosen = random.Random(seed)
+    cluster = fed(Cluster(known, tmp_path))
+    acts = ["go on"] * 30 + ["flush"] * 3 + ["store"] * 2 + ["die", "cut", "delivered"] * (seed % 3)
+    for _ in range(600):
+        runner = chosen.choice(cluster.all)
+        for _ in range(chosen.randint(1, 6)):
+            runner.go_on()
+        match chosen.choice(acts):
+            case "flush":
+                runner.stage.flush()
+            case "die":
+                runner.die()
+            case "store":
+                runner.store()
+            case "cut" | "delivered" as until:
+                runner.store(until)
+    cluster.finish()
+    agrees(cluster, tmp_path)
+
+
+def test_windows_close_when_every_partition_has_been_read(known, tmp_path):
+    """Captures of the second partition are of no endpoint that the first one carries, and the other way."""
+    cluster = Cluster(known, tmp_path)
+    cluster.captures[0] += [captured(request) for request in MADE]
+    cluster.finish()
+    joined = [key for key in cluster.reports if key[0] == "model_quality"]
+    assert not joined
+    for runner in cluster.watch:
+        runner.stage.caught_up(ARRIVED + 10_000)
+    cluster.finish()
+    joined = [key for key in cluster.reports if key[0] == "model_quality"]
+    assert len(joined) == len(expected(MADE, CAME)) - 1  # the last window may still get records
+    for runner in cluster.watch:
+        runner.stage.caught_up(ARRIVED + 10 * HOUR)
+    for log in cluster.joins:
+        log.append(passing.encode(Closed(SUBJECT, MADE[-1][0] + HOUR)))
+    cluster.finish()
+    joined = [key for key in cluster.reports if key[0] == "model_quality"]
+    assert len(joined) == len(expected(MADE, CAME))
