@@ -66,10 +66,12 @@ def says_all(report: Report) -> bool:
 def report_document(report: Report) -> Document:
     """The report itself, in numbers."""
     counts = msgspec.to_builtins(report.counts)
+    labels = {} if report.labels is None else {"labels": msgspec.to_builtins(report.labels)}
     body = {
         **_about(report),
         "status": report.status,
         **counts,
+        **labels,
         "violations": len(report.finding.violations),
     }
     return Document("reports", report_id(report), version(report), body)

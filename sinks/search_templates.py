@@ -8,7 +8,7 @@ making up a type for it.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-VERSION = 1  # of the templates: one more with each change of INDICES
+VERSION = 2  # of the templates: one more with each change of INDICES
 
 Kind = Literal["date", "keyword", "text", "long", "double", "boolean", "stored"]
 
@@ -65,6 +65,9 @@ INDICES: Mapping[str, Mapping[str, Kind]] = {
         "bad": "long",
         "late": "long",
         "filtered": "long",
+        "labels.matched": "long",  # where it is about labels: predictions that have one, that may still get
+        "labels.waiting": "long",  # one, and that will not
+        "labels.expired": "long",
         "violations": "long",
     },
     "rejected": {

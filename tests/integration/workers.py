@@ -373,6 +373,7 @@ class Run:
         *,
         partitions: int = 2,
         judge_partitions: int = 1,
+        kafka: str = "",
         more: str = "",
     ) -> None:
         self.name, self.directory, self.traffic, self.brokers, self.s3 = name, directory, traffic, brokers, s3
@@ -397,6 +398,7 @@ app = "{name}"
 partitions = {partitions}
 judge_partitions = {judge_partitions}
 session_timeout = "{SESSION:g}s"
+{kafka}
 [s3]
 endpoint = "{s3.url}"
 region = "{s3.region}"
