@@ -17,9 +17,9 @@ from kafka import KafkaProducer
 from pyarrow import fs
 
 from labelled import captured, expected, ground_truth, labels, requests
-from made import SUBJECT, T0, settings_for
+from made import SUBJECT, settings_for
 from schemas.frame import Frame, encode
-from schemas.times import END_OF_TIME, parse_time
+from schemas.times import END_OF_TIME, now, parse_time
 from stack import Stack
 from workers import Run, Traffic, until
 
@@ -53,7 +53,7 @@ def send(run: Run, truth_first: bool = False) -> None:
     one id in one of them."""
     kafka = run.settings.kafka
     captures = [
-        (kafka.captures_topic, n % PARTITIONS, encode(Frame.of(SUBJECT, pa.array(part, pa.binary()), T0)))
+        (kafka.captures_topic, n % PARTITIONS, encode(Frame.of(SUBJECT, pa.array(part, pa.binary()), now())))
         for n, part in enumerate(_cut([captured(request) for request in MADE]))
     ]
     truth = []
