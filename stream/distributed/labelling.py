@@ -33,7 +33,7 @@ class LabelStage:
         self._delivery = Delivery(number)
         self._pending: list[tuple[int, Frame]] = []
         self._records = self._nbytes = self._since_cut = 0
-        self.labels = self.bad = 0  # since this worker has the partition
+        self.taken = self.bad = 0  # since this worker has the partition
 
     def take(self, event: Event) -> None:
         """Keep a message until there are enough of them to be read together."""
@@ -52,7 +52,7 @@ class LabelStage:
         for batch in batches(pending):
             found = truth.read(batch.frame.data, self._setups.read_labels)
             self._delivery.refuse(batch, found.bad)
-            self.labels += len(found)
+            self.taken += len(found)
             self.bad += len(found.bad)
             self._pass_on(batch, found)
 

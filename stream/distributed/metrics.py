@@ -7,10 +7,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from stream.distributed.host import Host
+from stream.distributed.joining import JoinStage
 from stream.distributed.judging import JudgeStage
+from stream.distributed.labelling import LabelStage
 from stream.distributed.publishing import Search
 from stream.distributed.shard import Shard
 from stream.distributed.watching import WatchStage
+from stream.joining.exposition import LEVELS
 
 _WHERE = ("stage", "partition")
 _LATENCIES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds
@@ -37,6 +40,8 @@ class WorkerMetrics(Collector):
         yield from self._of_shards(shards)
         stages = [(str(n), shard.stage) for _, n, shard in shards]
         yield from self._of_watching([(n, s) for n, s in stages if isinstance(s, WatchStage)])
+        yield from self._of_labels([(n, s) for n, s in stages if isinstance(s, LabelStage)])
+        yield from self._of_joining([(n, s) for n, s in stages if isinstance(s, JoinStage)])
         yield from self._of_judging([(n, s) for n, s in stages if isinstance(s, JudgeStage)])
         if self._search is not None:
             kinds = {"stored": "that are there", "rejected": "refused for good", "retries": "sent again"}
@@ -93,12 +98,33 @@ class WorkerMetrics(Collector):
                 age.add_metric(who, (self._now() - watermark) / 1_000)
         yield age
 
+    def _of_labels(self, stages: Sequence[tuple[str, LabelStage]]) -> Iterator[Metric]:
+        """What came of ground truth."""
+        texts = {"taken": "Labels passed on to be joined", "bad": "Records that are no label"}
+        for name, text in texts.items() if stages else ():
+            family = CounterMetricFamily(f"streamgauge_ground_truth_{name}", text, labels=("partition",))
+            for partition, stage in stages:
+                family.add_metric((partition,), getattr(stage, name))
+            yield family
+
+    def _of_joining(self, stages: Sequence[tuple[str, JoinStage]]) -> Iterator[Metric]:
+        """What became of predictions and labels, since the first."""
+        summaries = [(partition, stage.joining.summary()) for partition, stage in stages]
+        for side in ("predictions", "labels") if summaries else ():
+            for name in summaries[0][1][side]:
+                family_of = GaugeMetricFamily if name in LEVELS else CounterMetricFamily
+                text = f"{side.capitalize()}: {name}"
+                family = family_of(f"streamgauge_{side}_{name}", text, labels=("partition",))
+                for partition, summary in summaries:
+                    family.add_metric((partition,), summary[side][name])
+                yield family
+
     def _of_judging(self, stages: Sequence[tuple[str, JudgeStage]]) -> Iterator[Metric]:
         """What was reported."""
         windows = GaugeMetricFamily(
             "streamgauge_windows", "Windows by what their last report says", labels=("status", "partition")
         )
         for partition, stage in stages:
-            for status, n in sorted(stage.judge.statuses.items()):
+            for status, n in sorted((stage.judge.statuses + stage.quality.statuses).items()):
                 windows.add_metric((status, partition), n)
         yield windows

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_LEVELS = ("waiting",)
+LEVELS = ("waiting",)  # which go up and down
 
 
 def prometheus(summary: Mapping[str, Any]) -> str:
@@ -18,6 +18,6 @@ def prometheus(summary: Mapping[str, Any]) -> str:
     lines = []
     for side in ("predictions", "labels"):
         for name, value in summary.get(side, {}).items():
-            family = f"streamgauge_{side}_{name}" + ("" if name in _LEVELS else "_total")
-            lines += [f"# TYPE {family} {'gauge' if name in _LEVELS else 'counter'}", f"{family} {value}"]
+            family = f"streamgauge_{side}_{name}" + ("" if name in LEVELS else "_total")
+            lines += [f"# TYPE {family} {'gauge' if name in LEVELS else 'counter'}", f"{family} {value}"]
     return "".join(line + "\n" for line in lines)

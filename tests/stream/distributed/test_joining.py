@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from labelled import QUALITY, captured, expected, ground_truth, labels, merged, requests
 from made import ARRIVED, HOUR, SUBJECT, settings_for
@@ -21,6 +23,7 @@ from stream.distributed import passing
 from stream.distributed.joining import JoinStage
 from stream.distributed.judging import JudgeStage
 from stream.distributed.labelling import LabelStage
+from stream.distributed.metrics import WorkerMetrics
 from stream.distributed.news import Closed, Sender, Told
 from stream.distributed.passing import Origin, Session
 from stream.distributed.predicting import Predicting
@@ -201,6 +204,32 @@ def test_all_stages_give_what_a_dictionary_gives(known, tmp_path):
     cluster.finish()
     agrees(cluster, tmp_path)
     assert sum(report.revision for (name, _), report in cluster.reports.items() if name == "model_quality")
+    told = metrics(cluster)
+    names = {name for _, name, _ in CAME}
+    assert told("streamgauge_predictions_records_total", JOINS) == len(MADE)
+    assert told("streamgauge_predictions_matched_total", JOINS) == len(names)
+    assert told("streamgauge_predictions_waiting", JOINS) == len(MADE) - len(names)
+    assert told("streamgauge_labels_duplicates_total", JOINS) == len(CAME) - len(names)
+    assert told("streamgauge_ground_truth_taken_total", PARTITIONS) == len(CAME)
+
+
+def metrics(cluster: Cluster) -> Callable[[str, int], float]:
+    """What a scrape says, summed over so many partitions."""
+    registry = CollectorRegistry()
+    hosts = []
+    for name, runners in {"labels": cluster.label, "join": cluster.join}.items():
+        facts = {"waiting": 0, "age": 0.0, "bytes_stored": 0, "state_bytes": 0, "retries": 0}
+        shards = {
+            n: SimpleNamespace(name=f"{name} {n}", stage=r.stage, **facts) for n, r in enumerate(runners)
+        }
+        hosts.append(SimpleNamespace(shards=shards, lag=lambda partition: 0))
+    registry.register(WorkerMetrics(hosts, None, lambda: 0))
+
+    def told(name: str, partitions: int) -> float:
+        values = [registry.get_sample_value(name, {"partition": str(n)}) for n in range(partitions)]
+        return sum(value for value in values if value is not None)
+
+    return told
 
 
 @pytest.mark.parametrize("seed", range(15))
