@@ -46,8 +46,8 @@ _SILENCE = 5.0  # seconds without an answer until that is said
 
 
 class KafkaTarget:
-    """Sends message i to partition i modulo their number: a frame, or a record where they are sent raw. Labels
-    go to the partition of their id, where the last stays the last.
+    """Sends message i to partition i modulo their number: a frame, or a record where they are sent raw. A
+    label goes to the partition of its id, where the last stays the last.
 
     `connected` gives aiokafka's producer, not yet started; `limit` is the largest message that the topic
     takes: records that do not fit are left out and counted. `timeout` is how long (seconds) brokers may
