@@ -315,9 +315,9 @@ for _command in (make_topics, ingest, worker):
 def doctor(config: Path) -> None:
     """Look whether everything that the settings name is there and as it must be.
 
-    Settings and baselines, directories and disk space, brokers and topics, the store of objects, OpenSearch:
-    a line each, with what is wrong and how to mend it. Nothing is changed; a small object is put into the
-    store and deleted. Exits with 1 when something failed.
+    Settings and baselines, directories and disk space, labels and whether they name captures, brokers and
+    topics, the store of objects, OpenSearch: a line each, with what is wrong and how to mend it. Nothing is
+    changed; a small object is put into the store and deleted. Exits with 1 when something failed.
     """
     for client in (
         "kafka",

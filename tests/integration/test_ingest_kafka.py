@@ -10,12 +10,15 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from firehoses import Firehoses, lake
+from reading import messages
+from schemas.frame import decode
 from stack import Stack
 
 
 @pytest.fixture
 def firehoses(tmp_path, kafka_brokers, fresh_name) -> Iterator[Firehoses]:
-    running = Firehoses(tmp_path, kafka_brokers, f"door-{fresh_name}", 'watch = { watched = "churn" }\n')
+    more = 'watch = { watched = "churn" }\nlabels = ["truth"]\n'
+    running = Firehoses(tmp_path, kafka_brokers, f"door-{fresh_name}", more)
     yield running
     running.close()
 
@@ -54,6 +57,46 @@ def test_two_doors_are_one_service(firehoses):
     assert one.list_delivery_streams()["DeliveryStreamNames"] == ["watched"]
     (_, three) = firehoses.door()
     assert three.list_delivery_streams()["DeliveryStreamNames"] == ["watched"]
+
+
+def test_labels_through_two_doors_are_in_their_topic_once_and_those_of_an_id_in_order(firehoses):
+    doors = [firehoses.door()[1] for _ in range(2)]
+    kafka = firehoses.settings.kafka
+    doors[0].create_delivery_stream(DeliveryStreamName="truth", ExtendedS3DestinationConfiguration=lake())
+    puts = [[b"id%d,%d" % (id_, turn) for id_ in range(400)] for turn in range(10)]
+    puts.append([b"large%d," % n + b"1," * 250_000 for n in range(5)])  # more than a frame takes
+    for turn, put in enumerate(puts):
+        answer = doors[turn % 2].put_record_batch(
+            DeliveryStreamName="truth", Records=[{"Data": record} for record in put]
+        )
+        assert answer["FailedPutCount"] == 0
+    everything = Counter(record for put in puts for record in put)
+    assert Counter(firehoses.records(kafka.records_topic, "truth")) == everything
+    assert firehoses.frames(kafka.captures_topic) == []
+    held = messages(kafka.brokers[0], kafka.labels_topic, 4)
+    frames = [[decode(message) for message in each] for each in held]
+    assert all(frame.labels and frame.source == "truth" for each in frames for frame in each)
+    lists = [[record for frame in each for record in frame.data.to_pylist()] for each in frames]
+    assert Counter(record for each in lists for record in each) == everything
+    assert all(lists)
+    for each in lists:
+        ids = {record.split(b",")[0] for record in each if record.startswith(b"id")}
+        for id_ in ids:
+            mine = [record for record in each if record.split(b",")[0] == id_]
+            assert mine == [b"%s,%d" % (id_, turn) for turn in range(10)]
+
+
+def test_a_door_without_its_topics_does_not_open_and_names_them(tmp_path, firehoses):
+    kafka = firehoses.settings.kafka
+    text = firehoses.config.read_text()
+    firehoses.config.write_text(text.replace("[kafka]", '[kafka]\nlabels = "none-of-it"'))
+    process, log = firehoses.process(
+        "door", "-c", "from stream.cli import main; main()", "ingest", "--config", firehoses.config
+    )
+    assert process.wait(30) == 2
+    said = " ".join(log.read_text().split())
+    assert "no topic none-of-it, for the streams of firehose.labels: `streamgauge topics` makes it" in said
+    assert kafka.records_topic not in said
 
 
 def test_of_two_doors_that_make_a_stream_at_once_one_does(firehoses):

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from made import settings_for, traffic
+from made import HOUR, T0, capture, settings_for, traffic
 from reading import make_topic, messages
 from schemas.frame import Subject, decode
 from schemas.times import END_OF_TIME
@@ -68,6 +68,122 @@ def test_raw_records_lie_over_the_partitions_in_turn(kafka_brokers, topic, captu
     assert replay(place, "--to", f"kafka://{kafka_brokers}/{topic}", "--frame", 1).exit_code == 0
     held = messages(kafka_brokers, topic, PARTITIONS)
     assert held == [records[number::PARTITIONS] for number in range(PARTITIONS)]
+
+
+class Both:
+    """Captures of three hours and their labels as files, and the topics that both are sent to."""
+
+    def __init__(self, place: Path, brokers: str, app: str) -> None:
+        self.brokers, self.app = brokers, app
+        self.to = f"kafka://{brokers}/{app}-captures"
+        self.captures: list[bytes] = []
+        self.labels: list[bytes] = []
+        for hour in range(3):
+            folder = f"2023/11/15/{hour:02d}"
+            of_hour = [capture(T0 + hour * HOUR + n, [(0.5, 40, "rome")], f"e{hour}.{n}") for n in range(700)]
+            # Each hour has labels of its own captures, and corrects those of the hours before.
+            came = [b"e%d.%d,%d" % (earlier, n, hour) for earlier in range(hour + 1) for n in range(400)]
+            self._write(place / "captures/churn/AllTraffic" / folder / "a.jsonl", of_hour)
+            self._write(place / "truth" / folder / "a.csv", [b"id,label", *came])
+            self.captures += of_hour
+            self.labels += came
+        self.place = place / "captures"
+        self.config = place / "streamgauge.toml"
+        self.config.write_text(f'[labels]\nplaces = ["truth"]\n[kafka]\napp = "{app}"\n')
+        for name in ("captures", "labels"):
+            make_topic(brokers, f"{app}-{name}", PARTITIONS)
+
+    @staticmethod
+    def _write(path: Path, lines: list[bytes]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+
+    def are_there(self) -> None:
+        """Assert that both topics hold everything once, and labels of an id in the order they came."""
+        found, truth = (
+            [[decode(message) for message in each] for each in messages(self.brokers, topic, PARTITIONS)]
+            for topic in (f"{self.app}-captures", f"{self.app}-labels")
+        )
+        assert sorted(self._records(found)) == sorted(self.captures)
+        assert sorted(self._records(truth)) == sorted(self.labels)
+        for each in truth:
+            by_id: dict[bytes, list[int]] = {}
+            for record in self._records([each]):
+                id_, value = record.split(b",")
+                by_id.setdefault(id_, []).append(int(value))
+            assert by_id and all(values == sorted(values) for values in by_id.values())
+
+    @staticmethod
+    def _records(frames):
+        return [record for each in frames for frame in each for record in frame.data.to_pylist()]
+
+
+@pytest.fixture
+def both(tmp_path, kafka_brokers, fresh_name) -> Both:
+    return Both(tmp_path, kafka_brokers, fresh_name)
+
+
+def ends(both: Both, kind: str) -> list[int | None]:
+    held = messages(both.brokers, f"{both.app}-{kind}", PARTITIONS)
+    return [decode(message).complete_until for each in held for message in each[-1:]]
+
+
+@pytest.mark.parametrize("frame", [1, 50, 500])
+def test_labels_are_sent_into_their_topic_once_and_in_order(both, frame):
+    result = replay(both.place, "--config", both.config, "--to", both.to, "--frame", frame)
+    assert result.exit_code == 0, result.output
+    assert f"Records  2,100 acknowledged by {both.to}" in result.output
+    place = f"kafka://{both.brokers}/{both.app}-labels"
+    assert f"Labels   2,400 acknowledged by {place}" in result.output
+    both.are_there()
+    held = messages(both.brokers, f"{both.app}-labels", PARTITIONS)
+    assert frame == 1 or all(decode(message).labels for each in held for message in each)
+    assert frame != 500 or sum(map(len, held)) == 3 * PARTITIONS  # frames are of all an hour's labels
+
+
+def test_only_captures_are_completed(both):
+    assert replay(both.place, "--config", both.config, "--to", both.to, "--final").exit_code == 0
+    assert ends(both, "captures") == [END_OF_TIME] * PARTITIONS
+    assert ends(both, "labels") == [None] * PARTITIONS
+
+
+def test_a_label_lies_behind_the_captures_of_its_hour_by_the_clock_of_the_broker(both):
+    """Messages bear the time at which they were handed to the producer: none of an hour's labels is older
+    than its captures."""
+    to, settings = parse(both.to), load(both.config, {"source": {"captures": [str(both.place)]}})
+    assert Sending(to, settings, frame=50, rate=2_000).run(lambda: False).problems == []
+    times: dict[tuple[str, int], list[int]] = {}
+    for kind in ("captures", "labels"):
+        for each in messages(both.brokers, f"{both.app}-{kind}", PARTITIONS):
+            for frame in map(decode, each):
+                hour = int(Path(frame.source).parent.name)
+                times.setdefault((kind, hour), []).append(int(frame.arrived[0]))
+    for hour in range(3):
+        assert max(times["captures", hour]) <= min(times["labels", hour])
+        assert hour == 2 or max(times["labels", hour]) <= min(times["captures", hour + 1])
+
+
+def test_labels_outlive_a_broker_that_is_killed(both, stack: Stack):
+    settings = load(both.config, {"source": {"captures": [str(both.place)]}})
+    run = Sending(parse(both.to), settings, frame=20, rate=500)
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(run.run(lambda: False)))
+    thread.start()
+    while run.told_labels.acknowledged < 200:
+        time.sleep(0.01)
+    with stack.without("kafka", 3, kill=True):
+        assert run.told.acknowledged < 2_100
+    thread.join(60)
+    assert done and (run.told.acknowledged, run.told_labels.acknowledged) == (2_100, 2_400)
+    both.are_there()
+
+
+def test_a_topic_of_labels_that_is_missing_is_named_before_anything_is_sent(both):
+    settings = both.config.read_text()
+    both.config.write_text(f'{settings}labels = "nowhere"\n')
+    result = replay(both.place, "--config", both.config, "--to", both.to)
+    assert result.exit_code == 2 and "labels: nowhere: no such topic" in " ".join(result.output.split())
+    assert messages(both.brokers, f"{both.app}-captures", PARTITIONS) == [[]] * PARTITIONS
 
 
 @pytest.mark.parametrize("kill", [False, True])
