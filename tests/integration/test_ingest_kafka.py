@@ -123,7 +123,8 @@ def test_of_two_doors_that_make_a_stream_at_once_one_does(firehoses):
 class Load:
     """Clients that put until they are told to stop, and remember what was acknowledged."""
 
-    def __init__(self, doors: list, each: int = 3) -> None:
+    def __init__(self, doors: list, each: int = 3, stream: str = "s") -> None:
+        self.stream = stream
         self.sent: set[bytes] = set()
         self.acknowledged: set[bytes] = set()
         self.refused = Counter()
@@ -140,11 +141,11 @@ class Load:
         number = 0
         while not self._end.is_set():
             number += 1
-            records = [f"{who}.{number}.{i}".encode() for i in range(number % 50 + 1)]
+            records = [f"{who}.{number}.{i},1".encode() for i in range(number % 50 + 1)]
             self.sent.update(records)
             try:
                 answer = door.put_record_batch(
-                    DeliveryStreamName="s", Records=[{"Data": record} for record in records]
+                    DeliveryStreamName=self.stream, Records=[{"Data": record} for record in records]
                 )
             except (BotoCoreError, ClientError) as error:
                 self.refused[type(error).__name__] += 1
@@ -162,18 +163,22 @@ class Load:
             thread.join()
 
 
-def test_what_a_door_acknowledged_before_it_was_killed_is_in_kafka(firehoses):
+@pytest.mark.parametrize("stream", ["s", "watched", "truth"])
+def test_what_a_door_acknowledged_before_it_was_killed_is_in_kafka(firehoses, stream):
     (first, one), (_, two) = firehoses.door(), firehoses.door()
-    one.create_delivery_stream(DeliveryStreamName="s", ExtendedS3DestinationConfiguration=lake())
-    load = Load([one, two])
+    one.create_delivery_stream(DeliveryStreamName=stream, ExtendedS3DestinationConfiguration=lake())
+    load = Load([one, two], stream=stream)
     time.sleep(3)
     first.kill()
     time.sleep(1)
     load.end()
-    found = firehoses.records(firehoses.settings.kafka.records_topic, "s")
+    kafka = firehoses.settings.kafka
+    also = {"watched": [kafka.captures_topic], "truth": [kafka.labels_topic]}.get(stream, [])
     assert len(load.acknowledged) > 1_000
-    assert len(found) == len(set(found))
-    assert load.acknowledged <= set(found) <= load.sent
+    for topic in (kafka.records_topic, *also):
+        found = firehoses.records(topic, stream)
+        assert len(found) == len(set(found))
+        assert load.acknowledged <= set(found) <= load.sent
 
 
 def test_while_brokers_are_away_puts_are_refused_and_nothing_acknowledged_is_lost(firehoses, stack: Stack):

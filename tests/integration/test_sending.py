@@ -3,6 +3,8 @@
 import gzip
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -147,9 +149,7 @@ def test_only_captures_are_completed(both):
     assert ends(both, "labels") == [None] * PARTITIONS
 
 
-def test_a_label_lies_behind_the_captures_of_its_hour_by_the_clock_of_the_broker(both):
-    """Messages bear the time at which they were handed to the producer: none of an hour's labels is older
-    than its captures."""
+def test_labels_of_an_hour_are_sent_between_its_captures_and_those_of_the_next(both):
     to, settings = parse(both.to), load(both.config, {"source": {"captures": [str(both.place)]}})
     assert Sending(to, settings, frame=50, rate=2_000).run(lambda: False).problems == []
     times: dict[tuple[str, int], list[int]] = {}
@@ -253,8 +253,9 @@ def test_a_topic_that_is_not_there_is_not_made(kafka_brokers, fresh_name, captur
         assert result.exit_code == 2 and "no such topic" in result.output
 
 
-def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
-    place, records = captures
+@contextmanager
+def serving(tmp_path: Path) -> Iterator[str]:
+    """A service with a door; its address."""
     (tmp_path / "in").mkdir()
     settings = settings_for(tmp_path / "out", tmp_path / "in", firehose={"port": 0})
     stop, services = threading.Event(), []
@@ -270,28 +271,54 @@ def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
         while not services or not services[0].firehose.door.port:
             assert time.monotonic() < until
             time.sleep(0.02)
-        url = f"http://127.0.0.1:{services[0].firehose.door.port}"
-        result = replay(place, "--to", f"{url}/captures")
-        assert result.exit_code == 2 and "no such delivery stream" in result.output
-        keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
-        boto3.client("firehose", endpoint_url=url, region_name="us-east-1", **keys).create_delivery_stream(
-            DeliveryStreamName="captures",
-            ExtendedS3DestinationConfiguration={
-                "RoleARN": "arn:aws:iam::000000000000:role/any",
-                "BucketARN": "arn:aws:s3:::lake",
-                "BufferingHints": {"IntervalInSeconds": 0, "SizeInMBs": 1},
-            },
-        )
-        result = replay(place, "--to", f"{url}/captures", "--rate", 3_000)
-        assert result.exit_code == 0 and "4,000 acknowledged" in result.output
-        wanted = b"".join(records)
-        root = tmp_path / "out" / "buckets" / "lake"
-        while (stored := objects(root)) != wanted:
-            assert time.monotonic() < until + 30 and len(stored) < len(wanted)
-            time.sleep(0.1)
+        yield f"http://127.0.0.1:{services[0].firehose.door.port}"
     finally:
         stop.set()
         thread.join()
+
+
+def make_stream(url: str, name: str, bucket: str) -> None:
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    boto3.client("firehose", endpoint_url=url, region_name="us-east-1", **keys).create_delivery_stream(
+        DeliveryStreamName=name,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::000000000000:role/any",
+            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BufferingHints": {"IntervalInSeconds": 0, "SizeInMBs": 1},
+        },
+    )
+
+
+def stored(root: Path, wanted: list[bytes]) -> None:
+    """Wait until the objects of a bucket are these records."""
+    until, all_ = time.monotonic() + 50, b"".join(wanted)
+    while (found := objects(root)) != all_:
+        assert time.monotonic() < until and len(found) < len(all_)
+        time.sleep(0.1)
+
+
+def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
+    place, records = captures
+    with serving(tmp_path) as url:
+        result = replay(place, "--to", f"{url}/captures")
+        assert result.exit_code == 2 and "no such delivery stream" in result.output
+        make_stream(url, "captures", "lake")
+        result = replay(place, "--to", f"{url}/captures", "--rate", 3_000)
+        assert result.exit_code == 0 and "4,000 acknowledged" in result.output
+        stored(tmp_path / "out" / "buckets" / "lake", records)
+
+
+def test_labels_go_through_a_door_in_a_stream_of_their_own(both, tmp_path):
+    with serving(tmp_path) as url:
+        make_stream(url, "captures", "lake")
+        to = both.place, "--config", both.config, "--to", f"{url}/captures", "--labels-to", "truth"
+        result = replay(*to)
+        assert result.exit_code == 2 and "truth: no such delivery stream" in result.output
+        make_stream(url, "truth", "truths")
+        result = replay(*to)
+        assert result.exit_code == 0 and f"Labels   2,400 acknowledged by {url}/truth" in result.output
+        stored(tmp_path / "out" / "buckets" / "truths", both.labels)
+        stored(tmp_path / "out" / "buckets" / "lake", both.captures)  # each once: the first try sent none
 
 
 def objects(root: Path) -> bytes:
