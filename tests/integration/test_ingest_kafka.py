@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from door_process import STREAMGAUGE
 from firehoses import Firehoses, lake
 from reading import messages
 from schemas.frame import decode
@@ -90,9 +91,7 @@ def test_a_door_without_its_topics_does_not_open_and_names_them(tmp_path, fireho
     kafka = firehoses.settings.kafka
     text = firehoses.config.read_text()
     firehoses.config.write_text(text.replace("[kafka]", '[kafka]\nlabels = "none-of-it"'))
-    process, log = firehoses.process(
-        "door", "-c", "from stream.cli import main; main()", "ingest", "--config", firehoses.config
-    )
+    process, log = firehoses.process("door", *STREAMGAUGE, "ingest", "--config", firehoses.config)
     assert process.wait(30) == 2
     said = " ".join(log.read_text().split())
     assert "no topic none-of-it, for the streams of firehose.labels: `streamgauge topics` makes it" in said
