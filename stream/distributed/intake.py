@@ -199,9 +199,11 @@ class KafkaIntake:
         producer, lost = self._producer, self._lost
         made = frames(stream, puts)
         headers = [("created", str(created).encode())]
-        records = ((self._turn(self._settings.records_topic), encoded(frame, Subject())) for frame in made)
+        # All before the first is sent: what cannot be made must not be stored in part.
+        messages = [(self._turn(self._settings.records_topic), encoded(frame, Subject())) for frame in made]
+        messages += chain.from_iterable(self._copies(stream, frame) for frame in made)
         sent = []
-        for (topic, partition), message in chain(records, *(self._copies(stream, frame) for frame in made)):
+        for (topic, partition), message in messages:
             sent.append(
                 await producer.send(topic, message, key=stream.encode(), partition=partition, headers=headers)
             )

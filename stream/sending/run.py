@@ -9,7 +9,7 @@ from stream.sending.address import Address, parse
 from stream.sending.http_target import HttpTarget
 from stream.sending.kafka_target import KafkaTarget
 from stream.sending.pace import Pace
-from stream.sending.send import Labels, Progress, Sent, send
+from stream.sending.send import Progress, Sent, Taker, send
 from stream.sending.target import Stopped, Target, Told
 from stream.settings import Settings
 from stream.source import CaptureFile
@@ -54,7 +54,7 @@ class Sending:
         self._final = sorted({settings.source.subject} if raw else subjects, key=str) if final else []
         patience = milliseconds(parse_duration(timeout)) / 1000
         self._target = _target(address, settings, patience, raw)
-        self._labels: Labels | None = None
+        self._labels: Taker | None = None
         if self.labels_to is not None:
             try:
                 self._labels = self._open_labels(_label_target(self.labels_to, settings, patience, raw))
@@ -62,10 +62,10 @@ class Sending:
                 self._target.close(0)
                 raise
 
-    def _open_labels(self, target: Target) -> Labels:
+    def _open_labels(self, target: Target) -> Taker:
         """Labels are taken so many at a time that each partition gets a whole frame of them."""
         spread = target.partitions if isinstance(target, KafkaTarget) and self._pace.flat_out else 1
-        return Labels(target, max(min(self._records * spread, _MOST_LABELS), self._records))
+        return Taker(target, max(min(self._records * spread, _MOST_LABELS), self._records))
 
     @property
     def told(self) -> Told:

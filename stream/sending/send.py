@@ -25,8 +25,8 @@ _HOUR, _HOUR_MS = "%Y/%m/%d/%H", 3_600_000
 Progress = Callable[[int, int], None]  # bytes of files read, and of how many
 
 
-class Labels(Struct, frozen=True):
-    """What takes ground truth in, and in frames of how many records."""
+class Taker(Struct, frozen=True):
+    """What takes records in, and in frames of how many."""
 
     target: Target
     records: int
@@ -46,7 +46,7 @@ def send(
     pace: Pace,
     *,
     records: int,
-    labels: Labels | None = None,
+    labels: Taker | None = None,
     final: Sequence[Subject] = (),
     stopped: Stopped = lambda: False,
     progress: Progress | None = None,
@@ -66,19 +66,16 @@ def send(
     problems: list[str] = []
     began = clock()
     open_captures = False
-    sizes = {False: records, True: labels.records if labels else records}
-    for file, frame in _frames(files, sizes, problems, progress):
+    takers = {False: Taker(target, records)} | ({True: labels} if labels else {})
+    for file, frame in _frames(files, takers, problems, progress):
         _pause(pace.wait(clock(), _when(file, frame), len(frame)), stopped, clock, sleep)
         if file.labels and open_captures:
             target.finish(stopped)
             open_captures = False
         if stopped():
             break
-        if file.labels and labels:
-            labels.target.send(_arrived(frame, now()), stopped)
-        else:
-            target.send(_arrived(frame, now()), stopped)
-            open_captures = True
+        takers[file.labels].target.send(_arrived(frame, now()), stopped)
+        open_captures |= not file.labels
     if labels:
         labels.target.finish(stopped)
     target.finish(stopped)
@@ -89,7 +86,7 @@ def send(
 
 
 def _frames(
-    files: Sequence[CaptureFile], sizes: Mapping[bool, int], problems: list[str], progress: Progress | None
+    files: Sequence[CaptureFile], takers: Mapping[bool, Taker], problems: list[str], progress: Progress | None
 ) -> Iterator[tuple[CaptureFile, Frame]]:
     total, done = sum(file.size for file in files), 0
 
@@ -101,7 +98,7 @@ def _frames(
 
     for file in files:
         try:
-            for frame in cut(read(file), sizes[file.labels]):
+            for frame in cut(read(file), takers[file.labels].records):
                 yield file, frame
         except SourceError as error:
             problems.append(str(error))

@@ -10,7 +10,7 @@ from sending.sent import Clock, Taking, lines, write
 from stream import source
 from stream.sending.address import parse
 from stream.sending.pace import Pace
-from stream.sending.send import Labels, send
+from stream.sending.send import Taker, send
 from stream.source import CaptureFile
 
 DEFAULT = Subject("default")
@@ -121,7 +121,7 @@ def with_labels(tmp_path):
 def send_both(files, pace=None, **more):
     clock, calls = Clock(), []
     captures, truth = Taking(clock, calls, "c"), Taking(clock, calls, "l")
-    labels = Labels(truth, 2)
+    labels = Taker(truth, 2)
     args = {"records": 3, "clock": clock, "sleep": clock.sleep, "now": lambda: int(clock.now * 1000)} | more
     return captures, truth, lambda: send(files, captures, pace or Pace(), labels=labels, **args)
 
