@@ -10,6 +10,7 @@ from msgspec import Struct
 from schemas import capture, ground_truth
 from schemas.capture import CaptureRecord
 from schemas.errors import BadBaseline, ConfigError, PipelineError, SourceError
+from schemas.frame import Subject
 from stream import source
 from stream.doctor.finding import PATIENCE, Finding, Level, within
 from stream.doctor.samples import Sample, of_files, of_topic
@@ -51,7 +52,13 @@ def check_labels(settings: Settings) -> Iterator[Finding]:
 def _attributes(settings: Settings) -> list[str]:
     """What labels are called in ground truth; what is wrong with baselines is said where they are checked."""
     try:
-        return Setups(settings).ground_truth_attributes
+        setups = Setups(settings)
+        subjects = [
+            Subject(""),
+            *map(Subject, settings.endpoints),
+        ]  # the first is nobody's: what holds for all
+        joined = [setup for subject in subjects if (setup := setups.quality(subject))]
+        return sorted({each.ground_truth_attribute for each in joined if each.ground_truth_attribute})
     except (BadBaseline, ConfigError):
         named = [settings.quality, *(own.quality for own in settings.endpoints.values())]
         return [each.ground_truth_attribute for each in named if each and each.ground_truth_attribute]
