@@ -255,7 +255,7 @@ TEXT = mapping({**INDICES["alerts"], "rows": "text"})
         ({"/": Refused("401", "401: Unauthorized")}, "fail", "401: Unauthorized; is it running"),
         ({"/_index_template/sg-alerts": GONE}, "warn", "is missing; a worker puts it"),
         ({"/_index_template/sg-alerts": LOOSE}, "fail", "is not strict"),
-        ({"/_index_template/sg-alerts": NEWER}, "warn", "newer version 2"),
+        ({"/_index_template/sg-alerts": NEWER}, "warn", f"newer version {VERSION + 1}"),
         ({"/sg-alerts/_mapping": {"sg-alerts": {"mappings": {}}}}, "fail", "is not strict or lacks fields"),
         ({"/sg-alerts/_mapping": {"sg-alerts": {"mappings": TEXT}}}, "fail", "rows is text"),
         ({"/_nodes/_local/stats/os": {"nodes": {"a": {"timestamp": now() + 9**7}}}}, "warn", "off this"),
