@@ -165,6 +165,8 @@ def replay(
     With --to nothing is judged here: captures are sent as traffic, to Kafka in frames that spread over the
     partitions, or through a Firehose door into one stream. What is sent twice counts twice, and so does a
     put that a door stored and could not answer. How brokers are trusted is under [kafka] in --config.
+    Where labels.places names ground truth it is sent too, to a topic or stream of its own, each hour of it
+    behind the captures of that hour.
     """
     with _told():
         if to is not None:
@@ -211,23 +213,34 @@ def _send(address: Address, settings: Settings, options: dict[str, Any]) -> int:
         _complain(
             f"captures of {', '.join(run.mixed)} go to one endpoint: only frames in Kafka keep them apart"
         )
+    if run.unsent:
+        _complain(run.unsent)
     try:
         with _progress("sending") as report:
             sent = run.run(stop.is_set, report)
     except KeyboardInterrupt:
-        _err.out(f"\nstopped at once; {run.told.acknowledged:,} records were acknowledged", highlight=False)
+        _err.out(f"\nstopped at once; {_acknowledged(run)}", highlight=False)
         return INTERRUPTED
     except PipelineError as error:
-        raise type(error)(f"{error}; {run.told.acknowledged:,} records were acknowledged") from error
+        raise type(error)(f"{error}; {_acknowledged(run)}") from error
     show.sent(_out, str(address), run.told, sent.seconds)
+    if run.labels_to:
+        show.sent_labels(_out, str(run.labels_to), run.told_labels)
     for problem in sent.problems:
         _complain(problem)
-    if run.told.refused:
-        _complain(f"{run.told.refused:,} records are too large and were left out: {run.told.first_refused}")
+    for what, told in (("records", run.told), ("labels", run.told_labels)):
+        if told.refused:
+            _complain(f"{told.refused:,} {what} are too large and were left out: {told.first_refused}")
     if sent.stopped:
         _err.out("stopped; the same command sends everything from the first record", highlight=False)
         return INTERRUPTED
-    return FAILED if sent.problems or run.told.refused or not run.told.acknowledged else OK
+    refused = run.told.refused or run.told_labels.refused
+    return FAILED if sent.problems or refused or not run.told.acknowledged else OK
+
+
+def _acknowledged(run: Sending) -> str:
+    labels = f" and {run.told_labels.acknowledged:,} labels" if run.labels_to else ""
+    return f"{run.told.acknowledged:,} records{labels} were acknowledged"
 
 
 @contextmanager
@@ -302,9 +315,9 @@ for _command in (make_topics, ingest, worker):
 def doctor(config: Path) -> None:
     """Look whether everything that the settings name is there and as it must be.
 
-    Settings and baselines, directories and disk space, brokers and topics, the store of objects, OpenSearch:
-    a line each, with what is wrong and how to mend it. Nothing is changed; a small object is put into the
-    store and deleted. Exits with 1 when something failed.
+    Settings and baselines, directories and disk space, labels and whether they name captures, brokers and
+    topics, the store of objects, OpenSearch: a line each, with what is wrong and how to mend it. Nothing is
+    changed; a small object is put into the store and deleted. Exits with 1 when something failed.
     """
     for client in (
         "kafka",

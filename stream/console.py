@@ -214,6 +214,11 @@ def sent(console: Console, place: str, told: Told, seconds: float) -> None:
         console.out(line, highlight=False)
 
 
+def sent_labels(console: Console, place: str, told: Told) -> None:
+    """What became of ground truth that was sent with captures."""
+    console.out(f"Labels   {told.acknowledged:,} acknowledged by {place}", highlight=False)
+
+
 def _kept_aside(bad: Mapping[str, int], late: int, directory: Path) -> Iterator[str]:
     """How many records are in errors/ and why, with one of each kind."""
     numbers = {**bad, "late": late} if late else bad

@@ -83,11 +83,14 @@ def settings_of(
 
 
 def sending(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of replay that send captures elsewhere."""
+    """Options of replay that send captures and labels elsewhere."""
     options = [
         click.option("--to", metavar="URL",
                      help="Send the captures instead: kafka://HOST:PORT[,HOST:PORT]/TOPIC, or to a Firehose "
                           "door, http[s]://HOST:PORT/STREAM."),
+        click.option("--labels-to", metavar="NAME",
+                     help="With --to: topic or stream, in the same place, for the ground truth of "
+                          "labels.places.  [default: kafka.labels; the stream under firehose.labels]"),
         click.option("--speed", type=click.FloatRange(min=0),
                      help="With --to: so many times as fast as they once came; 0 is flat out.  [default: 0]"),
         click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N",
@@ -96,7 +99,7 @@ def sending(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="With --to: records a message (of Kafka; 1 sends each as it is) or a put.  "
                           "[default: 500]"),
         click.option("--final", is_flag=True, default=None,
-                     help="With --to kafka: close all windows when everything is sent."),
+                     help="With --to kafka: close all windows when everything is sent, labels too."),
         click.option("--timeout", type=_Duration(),
                      help="With --to: how long to try what takes nothing at the moment.  [default: 2m]"),
     ]  # fmt: skip
@@ -105,7 +108,7 @@ def sending(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-SENDING = ("speed", "rate", "frame", "final", "timeout")  # that mean something with --to only
+SENDING = ("labels_to", "speed", "rate", "frame", "final", "timeout")  # that mean something with --to only
 _ALSO_SENDING = ("config", "endpoint", "variant")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from schemas.constraints import Defaults
 from schemas.errors import ConfigError
@@ -206,6 +206,14 @@ class FirehoseSettings(_Section):
     tables: File | None = Field(None, description="JSON file of tables that records are converted to")
     opensearch: OpenSearchSettings = OpenSearchSettings()
     keep_413: bool = Field(False, description="back up what an HTTP endpoint says is too large")
+
+    @model_validator(mode="after")
+    def _holds_one_kind(self) -> Self:
+        if both := sorted(set(self.watch) & set(self.labels)):
+            raise ValueError(
+                f"{', '.join(both)}: in watch and in labels; a stream holds captures or ground truth"
+            )
+        return self
 
 
 class Settings(_Section):

@@ -20,7 +20,7 @@ from stream.log import Position
 
 _BLOCK = 4 << 20
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".out")  # each also with .gz behind it
-_LABEL_ENDINGS = (".jsonl", ".ndjson", ".csv")
+LABEL_ENDINGS = (".jsonl", ".ndjson", ".csv")
 _HOUR = re.compile(r"(?:^|/)(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
 _HEADER = re.compile(rb'"?(?:id|event_?id|inference_?id)"?,', re.IGNORECASE)  # of a CSV file of labels
 _LAYOUT = re.compile(r"([^/]+)/([^/]+)/(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+$")
@@ -91,7 +91,7 @@ def find_labels(places: Iterable[str]) -> list[CaptureFile]:
 
 
 def _files(place: str, default: Subject, labels: bool = False) -> Iterator[CaptureFile]:
-    endings = _LABEL_ENDINGS if labels else _ENDINGS
+    endings = LABEL_ENDINGS if labels else _ENDINGS
     try:
         if "://" in place:
             filesystem, root = fs.FileSystem.from_uri(place)

@@ -40,9 +40,10 @@ def frames(stream: str, puts: Sequence[Put], max_bytes: int = MAX_FRAME_BYTES) -
     return list(split(Frame(Subject(), data, arrived, np.zeros(len(data), np.uint32), stream), max_bytes))
 
 
-def encoded(frame: Frame, subject: Subject) -> bytes:
-    """The frame as a message, of another subject."""
-    return encode(Frame(subject, frame.data, frame.arrived, frame.line, frame.source, frame.complete_until))
+def encoded(frame: Frame, subject: Subject, labels: bool = False) -> bytes:
+    """The frame as a message, of another subject or of ground truth."""
+    about = frame.source, frame.complete_until, labels
+    return encode(Frame(subject, frame.data, frame.arrived, frame.line, *about))
 
 
 def number(partition: int, offset: int, index: int) -> int:

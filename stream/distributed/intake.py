@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain, count
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from schemas.delivery_stream import DeliveryStream
 from schemas.errors import BrokerError, SinkBusy, TopicError
-from schemas.frame import MAX_FRAME_BYTES, Subject
+from schemas.frame import MAX_FRAME_BYTES, Frame, Subject
+from stream.by_id import by_id
 from stream.distributed.framing import Put, encoded, frames, number
 from stream.ingest.intake import UnknownStream
 from stream.kafka_client import async_options
@@ -41,7 +42,8 @@ _Key = tuple[str, int]  # a stream, and when it was created
 
 
 class KafkaIntake:
-    """Sends records to the topic of delivery, those of streams in `watch` to that of captures as well.
+    """Sends records to the topic of delivery, those of streams in `watch` to that of captures as well, and
+    those of streams in `labels` to that of ground truth.
 
     What waits while sends are under way goes together: puts of one stream as one frame. At most `max_bytes`
     of records are held. A put that brokers have not acknowledged in time is refused, and may be stored
@@ -55,8 +57,9 @@ class KafkaIntake:
         streams: Streams,
         max_bytes: int,
         producer: Callable[..., Any] = AIOKafkaProducer,
+        labels: Collection[str] = (),
     ) -> None:
-        self._settings, self._watch, self._streams = settings, watch, streams
+        self._settings, self._watch, self._labels, self._streams = settings, watch, labels, streams
         self._max = min(max_bytes, settings.max_held_bytes)
         self._patience = settings.patience.total_seconds()
         self._connect = producer
@@ -65,12 +68,12 @@ class KafkaIntake:
         self._filled = asyncio.Event()
         self._slots = asyncio.Semaphore(_UNDER_WAY)
         self._sends: set[asyncio.Task[None]] = set()
-        self._turns: dict[str, Iterator[int]] = {}
+        self._partitions: dict[str, int] = {}
+        self._turns: Counter[str] = Counter()
         self._renewing = asyncio.Lock()
 
     async def start(self) -> None:
         """Return when records can be taken. Raises BrokerError, TopicError, ConfigError."""
-        topics = [self._settings.records_topic, *([self._settings.captures_topic] if self._watch else [])]
         self._producer = self._made()
         self._lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
@@ -79,13 +82,22 @@ class KafkaIntake:
         except (KafkaError, OSError) as error:
             await self._producer.stop()
             raise BrokerError(f"{', '.join(self._settings.brokers)}: {error}") from error
-        for topic in topics:
-            if not (partitions := there.partitions_for_topic(topic)):
-                await self._producer.stop()
-                raise TopicError(f"there is no topic {topic}: make it with `streamgauge topics`")
-            many = len(partitions)
-            self._turns[topic] = (turn % many for turn in count())
+        self._partitions = {topic: len(there.partitions_for_topic(topic) or ()) for topic in self._topics()}
+        if missing := [
+            f"{topic}, {holds}" for topic, holds in self._topics().items() if not self._partitions[topic]
+        ]:
+            await self._producer.stop()
+            raise TopicError(f"there is no topic {'; '.join(missing)}: `streamgauge topics` makes it")
         self.sending = asyncio.create_task(self._run())
+
+    def _topics(self) -> dict[str, str]:
+        """Topics that are sent to, and what goes there."""
+        topics = {self._settings.records_topic: "for all records"}
+        if self._watch:
+            topics[self._settings.captures_topic] = "for the streams of firehose.watch"
+        if self._labels:
+            topics[self._settings.labels_topic] = "for the streams of firehose.labels"
+        return topics
 
     def _made(self) -> Any:
         more = {"acks": "all", "enable_idempotence": True, "max_request_size": self._settings.message_bytes}
@@ -187,13 +199,11 @@ class KafkaIntake:
         producer, lost = self._producer, self._lost
         made = frames(stream, puts)
         headers = [("created", str(created).encode())]
-        records = [(self._settings.records_topic, encoded(frame, Subject())) for frame in made]
-        captures = []
-        if endpoint := self._watch.get(stream):
-            captures = [(self._settings.captures_topic, encoded(f, Subject(endpoint))) for f in made]
+        # All before the first is sent: what cannot be made must not be stored in part.
+        messages = [(self._turn(self._settings.records_topic), encoded(frame, Subject())) for frame in made]
+        messages += chain.from_iterable(self._copies(stream, frame) for frame in made)
         sent = []
-        for topic, message in chain(records, captures):
-            partition = next(self._turns[topic])
+        for (topic, partition), message in messages:
             sent.append(
                 await producer.send(topic, message, key=stream.encode(), partition=partition, headers=headers)
             )
@@ -204,6 +214,21 @@ class KafkaIntake:
             raise SinkBusy("the connection to brokers was given up")
         acknowledged = await waiting
         return number(acknowledged[0].partition, acknowledged[0].offset, 0)
+
+    def _copies(self, stream: str, frame: Frame) -> Iterator[tuple[tuple[str, int], bytes]]:
+        """The frame as workers read it that watch or join: messages, with the topic and partition of each."""
+        if stream in self._labels:
+            topic = self._settings.labels_topic
+            for partition, part in by_id(frame, self._partitions[topic]):
+                yield (topic, partition), encoded(part, Subject(), labels=True)
+        elif endpoint := self._watch.get(stream):
+            yield self._turn(self._settings.captures_topic), encoded(frame, Subject(endpoint))
+
+    def _turn(self, topic: str) -> tuple[str, int]:
+        """The topic, and the partition whose turn it is."""
+        turn = self._turns[topic]
+        self._turns[topic] += 1
+        return topic, turn % self._partitions[topic]
 
     async def _renew(self) -> None:
         """A producer that met an error which repeating does not mend may never send again."""

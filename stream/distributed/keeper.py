@@ -17,7 +17,11 @@ class KafkaKeeper:
     def __init__(self, kafka: KafkaSettings, firehose: FirehoseSettings) -> None:
         self.definitions = KafkaDefinitions(kafka, kafka.patience.total_seconds())
         self.intake = KafkaIntake(
-            kafka, firehose.watch, lambda: self.definitions.streams, firehose.max_waiting_bytes
+            kafka,
+            firehose.watch,
+            lambda: self.definitions.streams,
+            firehose.max_waiting_bytes,
+            labels=firehose.labels,
         )
 
     @property

@@ -8,11 +8,19 @@ from stream.doctor.brokers import check_brokers
 from stream.doctor.configuration import check_baselines
 from stream.doctor.disk import check_disks
 from stream.doctor.finding import Check, Finding
+from stream.doctor.labels import check_labels
 from stream.doctor.search import check_search
 from stream.doctor.store import check_store
 from stream.settings import load
 
-CHECKS: Sequence[Check] = (check_baselines, check_disks, check_brokers, check_store, check_search)
+CHECKS: Sequence[Check] = (
+    check_baselines,
+    check_disks,
+    check_labels,
+    check_brokers,
+    check_store,
+    check_search,
+)
 
 
 def examine(config: Path, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:

@@ -1,1 +1,1 @@
-"""Sending captures to where a service takes them in, as traffic would come."""
+"""Sending captures and their ground truth to where a service takes them in, as traffic would come."""

@@ -1,4 +1,4 @@
-"""Where captures are sent: a topic of Kafka brokers, or a stream behind a Firehose door."""
+"""Where captures or labels are sent: a topic of Kafka brokers, or a stream behind a Firehose door."""
 
 import re
 from typing import Literal, cast

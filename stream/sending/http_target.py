@@ -1,4 +1,4 @@
-"""A delivery stream behind a Firehose door as what takes captures in, by AWS's own client.
+"""A delivery stream behind a Firehose door as what takes captures or ground truth in, by AWS's own client.
 
 Source: API reference of PutRecordBatch (500 records, 4 MiB, 1,000 KiB a record; each record is answered by
 itself, and those that failed are put again).
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _MOST_RECORDS, _MOST_BYTES, _LARGEST = 500, 4 << 20, 1_024_000
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0  # seconds between tries of a put
 _LOOK = 0.2  # seconds between two looks at whether to stop
+_NO_STREAM = "ResourceNotFoundException"
 _LATER = {  # errors that say: not now
     "InternalFailure",
     "LimitExceededException",
@@ -82,6 +83,17 @@ class HttpTarget:
             raise ConfigError(f"{address}: {error}") from error
         return cls(client, address.name, timeout)
 
+    def look(self) -> None:
+        """Raises ConfigError where the door says that there is no such stream. What else it says, or that it
+        does not answer, is for the first put: that is tried again, and may be allowed where this is not."""
+        try:
+            self._client.describe_delivery_stream(DeliveryStreamName=self._stream)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == _NO_STREAM:
+                raise ConfigError(f"{self._stream}: no such delivery stream") from error
+        except BotoCoreError:
+            pass
+
     def send(self, frame: Frame, stopped: Stopped) -> None:
         """Put the records, and again those that were not taken. Raises BrokerError, ConfigError."""
         nbytes = sizes(frame.data)
@@ -129,7 +141,7 @@ class HttpTarget:
             about = error.response
             code = about.get("Error", {}).get("Code", "")
             meta = about.get("ResponseMetadata", {})
-            if code == "ResourceNotFoundException":
+            if code == _NO_STREAM:
                 raise ConfigError(f"{self._stream}: no such delivery stream") from error
             if code not in _LATER and meta.get("HTTPStatusCode", 0) not in (429, 500, 502, 503, 504):
                 raise BrokerError(f"{self._stream}: {error}") from error

@@ -1,4 +1,4 @@
-"""A topic as what takes captures in. Each message is a frame, or one raw record.
+"""A topic as what takes captures or ground truth in. Each message is a frame, or one raw record.
 
 The producer is idempotent: what a broker that went away had stored and not answered is not stored twice. It
 tries again for ever, in an event loop of its own; how long that may take is decided here.
@@ -26,6 +26,7 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError, TopicError
 from schemas.frame import MAX_FRAME_BYTES, Frame, Subject, encode
 from schemas.times import END_OF_TIME
+from stream.by_id import by_id
 from stream.kafka_client import admin_client, async_options
 from stream.kafka_settings import KafkaSettings
 from stream.sending.cutting import part, where
@@ -45,7 +46,8 @@ _SILENCE = 5.0  # seconds without an answer until that is said
 
 
 class KafkaTarget:
-    """Sends message i to partition i modulo their number: a frame, or a record where they are sent raw.
+    """Sends message i to partition i modulo their number: a frame, or a record where they are sent raw. A
+    label goes to the partition of its id, where the last stays the last.
 
     `connected` gives aiokafka's producer, not yet started; `limit` is the largest message that the topic
     takes: records that do not fit are left out and counted. `timeout` is how long (seconds) brokers may
@@ -101,11 +103,25 @@ class KafkaTarget:
 
     def send(self, frame: Frame, stopped: Stopped) -> None:
         """Hand the frame to the producer; that waits where much is unanswered. Raises BrokerError."""
-        messages = []
-        for message, records in self._messages(frame):
-            messages.append((message, records, self._partitions[self._next % len(self._partitions)]))
-            self._next += 1
+        if frame.labels:
+            messages = [
+                (message, records, self._partitions[place])
+                for place, part in by_id(frame, self.partitions)
+                for message, records in self._messages(part)
+            ]
+        else:
+            messages = [(message, records, self._turn()) for message, records in self._messages(frame)]
         self._await(self._hand_over(messages), stopped)
+
+    @property
+    def partitions(self) -> int:
+        """How many the topic has."""
+        return len(self._partitions)
+
+    def _turn(self) -> int:
+        """The partition whose turn it is."""
+        self._next += 1
+        return self._partitions[(self._next - 1) % self.partitions]
 
     def complete(self, subjects: Iterable[Subject]) -> None:
         """Say in every partition that nothing more comes of `subjects`."""

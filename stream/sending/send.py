@@ -1,7 +1,8 @@
-"""The loop of `replay --to`: captures are read, paced, and handed to what takes them in."""
+"""The loop of `replay --to`: captures and ground truth are read, paced, and handed to what takes them in."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from calendar import timegm
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -19,7 +20,16 @@ from stream.source import CaptureFile
 
 _LOOK = 0.2  # seconds between two looks at whether to stop
 
-Progress = Callable[[int, int], None]  # bytes of captures read, and of how many
+_HOUR, _HOUR_MS = "%Y/%m/%d/%H", 3_600_000
+
+Progress = Callable[[int, int], None]  # bytes of files read, and of how many
+
+
+class Taker(Struct, frozen=True):
+    """What takes records in, and in frames of how many."""
+
+    target: Target
+    records: int
 
 
 class Sent(Struct):
@@ -36,6 +46,7 @@ def send(
     pace: Pace,
     *,
     records: int,
+    labels: Taker | None = None,
     final: Sequence[Subject] = (),
     stopped: Stopped = lambda: False,
     progress: Progress | None = None,
@@ -43,27 +54,40 @@ def send(
     sleep: Callable[[float], object] = time.sleep,
     now: Callable[[], int] = wall_clock,
 ) -> Sent:
-    """Send the records of `files` in frames of so many `records`, then close the windows of `final`.
+    """Send the records of `files`, in their order, in frames of so many `records`; ground truth goes to
+    `labels`. Then close the windows of `final`.
 
-    It returns early when `stopped()`; what was acknowledged is what `target` has told. Raises BrokerError.
+    Labels of an hour are not sent before `target` has acknowledged the captures before them. Windows are
+    closed when everything was acknowledged, labels too: what is joined waits for labels as long as event time
+    lets it, and a completion ends event time. That labels are read in time is then up to who reads both.
+
+    It returns early when `stopped()`; what was acknowledged is what targets have told. Raises BrokerError.
     """
     problems: list[str] = []
     began = clock()
-    for frame in _frames(files, records, problems, progress):
-        when = event_time(frame.data[0].as_py())
-        _pause(pace.wait(clock(), when, len(frame)), stopped, clock, sleep)
+    open_captures = False
+    takers = {False: Taker(target, records)} | ({True: labels} if labels else {})
+    for file, frame in _frames(files, takers, problems, progress):
+        _pause(pace.wait(clock(), _when(file, frame), len(frame)), stopped, clock, sleep)
+        if file.labels and open_captures:
+            target.finish(stopped)
+            open_captures = False
         if stopped():
             break
-        target.send(_arrived(frame, now()), stopped)
+        takers[file.labels].target.send(_arrived(frame, now()), stopped)
+        open_captures |= not file.labels
+    if labels:
+        labels.target.finish(stopped)
+    target.finish(stopped)
     if final and not stopped():
         target.complete(final)
-    target.finish(stopped)
+        target.finish(stopped)
     return Sent(clock() - began, stopped(), problems)
 
 
 def _frames(
-    files: Sequence[CaptureFile], records: int, problems: list[str], progress: Progress | None
-) -> Iterator[Frame]:
+    files: Sequence[CaptureFile], takers: Mapping[bool, Taker], problems: list[str], progress: Progress | None
+) -> Iterator[tuple[CaptureFile, Frame]]:
     total, done = sum(file.size for file in files), 0
 
     def read(file: CaptureFile) -> Iterator[Frame]:
@@ -74,10 +98,21 @@ def _frames(
 
     for file in files:
         try:
-            yield from cut(read(file), records)
+            for frame in cut(read(file), takers[file.labels].records):
+                yield file, frame
         except SourceError as error:
             problems.append(str(error))
         done += file.size
+
+
+def _when(file: CaptureFile, frame: Frame) -> int | None:
+    """When a frame once came (ms): its first capture, or labels, of which the hour is known, at its end."""
+    if not file.labels:
+        return event_time(frame.data[0].as_py())
+    try:
+        return timegm(time.strptime(file.hour, _HOUR)) * 1000 + _HOUR_MS
+    except ValueError:  # of no hour, or of one that there is not
+        return None
 
 
 def _arrived(frame: Frame, when: int) -> Frame:

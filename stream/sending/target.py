@@ -1,4 +1,4 @@
-"""What takes captures in: the protocol behind which brokers and doors stand."""
+"""What takes captures or ground truth in: the protocol behind which brokers and doors stand."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol

@@ -1,26 +1,21 @@
 """Doors and workers as processes of their own, on one application of Kafka."""
 
-import os
-import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
-from botocore.config import Config
 from kafka import KafkaConsumer, TopicPartition
 
+from door_process import STREAMGAUGE, client, opened, started
 from schemas.frame import Frame, decode
 from stream import topics
 from stream.kafka_client import admin_client
 from stream.settings import Settings, load
 
-ROOT = Path(__file__).parents[2]
 ROLE = "arn:aws:iam::000000000000:role/r"
 LINES = {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord"}]}
 
@@ -42,20 +37,14 @@ class Firehoses:
 
     def process(self, name: str, *command: object) -> tuple[subprocess.Popen[bytes], Path]:
         log = self.folder / f"{name}-{len(self.running)}.log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, *map(str, command)], cwd=ROOT, env=environment, stderr=file, stdout=file
-            )
+        process = started(log, *command)
         self.running.append(process)
         return process, log
 
     def door(self) -> tuple[subprocess.Popen[bytes], Any]:
         """A door, and boto3's client of it, which does not try twice."""
-        start = "from stream.cli import main; main()"
-        process, log = self.process("door", "-c", start, "ingest", "--config", self.config)
-        opened = wait(lambda: re.search(rb"door opened.*port=(\d+)", log.read_bytes()), 30)
-        return process, client(int(opened.group(1)))
+        process, log = self.process("door", *STREAMGAUGE, "ingest", "--config", self.config)
+        return process, client(opened(process, log))
 
     def worker(self) -> tuple[subprocess.Popen[bytes], Path]:
         script = Path(__file__).with_name("delivery_worker.py")
@@ -84,17 +73,6 @@ class Firehoses:
             if process.poll() is None:
                 process.kill()
             process.wait()
-
-
-def client(port: int) -> Any:
-    return boto3.client(
-        "firehose",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=30),
-    )
 
 
 def wait(until: Callable[[], Any], seconds: float) -> Any:

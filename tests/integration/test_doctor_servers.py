@@ -16,8 +16,10 @@ from click.testing import CliRunner, Result
 from sinks.cluster import reach
 from sinks.search_templates import INDICES
 from stream.cli import main
+from stream.kafka_settings import KafkaSettings
 from stream.search import search_sink
 from stream.settings import load
+from stream.topics import wanted
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +97,8 @@ def test_with_everything_up_it_is_content_and_leaves_nothing_behind(prepared, s3
 def test_before_the_first_start_topics_and_templates_are_missing(config, fresh_name):
     code, lines = doctor(config)
     assert code == 1
-    assert sum("is missing; `streamgauge topics" in line for line in lines) == 7
+    missing = sum("is missing; `streamgauge topics" in line for line in lines)
+    assert missing == len(wanted(KafkaSettings()))
     assert sum(line.startswith(f"warn  index template {fresh_name}-") for line in lines) == len(INDICES)
 
 

@@ -9,13 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from door_process import STREAMGAUGE
 from firehoses import Firehoses, lake
+from reading import messages
+from schemas.frame import decode
 from stack import Stack
 
 
 @pytest.fixture
 def firehoses(tmp_path, kafka_brokers, fresh_name) -> Iterator[Firehoses]:
-    running = Firehoses(tmp_path, kafka_brokers, f"door-{fresh_name}", 'watch = { watched = "churn" }\n')
+    more = 'watch = { watched = "churn" }\nlabels = ["truth"]\n'
+    running = Firehoses(tmp_path, kafka_brokers, f"door-{fresh_name}", more)
     yield running
     running.close()
 
@@ -56,6 +60,44 @@ def test_two_doors_are_one_service(firehoses):
     assert three.list_delivery_streams()["DeliveryStreamNames"] == ["watched"]
 
 
+def test_labels_through_two_doors_are_in_their_topic_once_and_those_of_an_id_in_order(firehoses):
+    doors = [firehoses.door()[1] for _ in range(2)]
+    kafka = firehoses.settings.kafka
+    doors[0].create_delivery_stream(DeliveryStreamName="truth", ExtendedS3DestinationConfiguration=lake())
+    puts = [[b"id%d,%d" % (id_, turn) for id_ in range(400)] for turn in range(10)]
+    puts.append([b"large%d," % n + b"1," * 250_000 for n in range(5)])  # more than a frame takes
+    for turn, put in enumerate(puts):
+        answer = doors[turn % 2].put_record_batch(
+            DeliveryStreamName="truth", Records=[{"Data": record} for record in put]
+        )
+        assert answer["FailedPutCount"] == 0
+    everything = Counter(record for put in puts for record in put)
+    assert Counter(firehoses.records(kafka.records_topic, "truth")) == everything
+    assert firehoses.frames(kafka.captures_topic) == []
+    held = messages(kafka.brokers[0], kafka.labels_topic, 4)
+    frames = [[decode(message) for message in each] for each in held]
+    assert all(frame.labels and frame.source == "truth" for each in frames for frame in each)
+    lists = [[record for frame in each for record in frame.data.to_pylist()] for each in frames]
+    assert Counter(record for each in lists for record in each) == everything
+    assert all(lists)
+    for each in lists:
+        ids = {record.split(b",")[0] for record in each if record.startswith(b"id")}
+        for id_ in ids:
+            mine = [record for record in each if record.split(b",")[0] == id_]
+            assert mine == [b"%s,%d" % (id_, turn) for turn in range(10)]
+
+
+def test_a_door_without_its_topics_does_not_open_and_names_them(tmp_path, firehoses):
+    kafka = firehoses.settings.kafka
+    text = firehoses.config.read_text()
+    firehoses.config.write_text(text.replace("[kafka]", '[kafka]\nlabels = "none-of-it"'))
+    process, log = firehoses.process("door", *STREAMGAUGE, "ingest", "--config", firehoses.config)
+    assert process.wait(30) == 2
+    said = " ".join(log.read_text().split())
+    assert "no topic none-of-it, for the streams of firehose.labels: `streamgauge topics` makes it" in said
+    assert kafka.records_topic not in said
+
+
 def test_of_two_doors_that_make_a_stream_at_once_one_does(firehoses):
     doors = [firehoses.door()[1] for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
@@ -80,7 +122,8 @@ def test_of_two_doors_that_make_a_stream_at_once_one_does(firehoses):
 class Load:
     """Clients that put until they are told to stop, and remember what was acknowledged."""
 
-    def __init__(self, doors: list, each: int = 3) -> None:
+    def __init__(self, doors: list, each: int = 3, stream: str = "s") -> None:
+        self.stream = stream
         self.sent: set[bytes] = set()
         self.acknowledged: set[bytes] = set()
         self.refused = Counter()
@@ -97,11 +140,11 @@ class Load:
         number = 0
         while not self._end.is_set():
             number += 1
-            records = [f"{who}.{number}.{i}".encode() for i in range(number % 50 + 1)]
+            records = [f"{who}.{number}.{i},1".encode() for i in range(number % 50 + 1)]
             self.sent.update(records)
             try:
                 answer = door.put_record_batch(
-                    DeliveryStreamName="s", Records=[{"Data": record} for record in records]
+                    DeliveryStreamName=self.stream, Records=[{"Data": record} for record in records]
                 )
             except (BotoCoreError, ClientError) as error:
                 self.refused[type(error).__name__] += 1
@@ -119,18 +162,22 @@ class Load:
             thread.join()
 
 
-def test_what_a_door_acknowledged_before_it_was_killed_is_in_kafka(firehoses):
+@pytest.mark.parametrize("stream", ["s", "watched", "truth"])
+def test_what_a_door_acknowledged_before_it_was_killed_is_in_kafka(firehoses, stream):
     (first, one), (_, two) = firehoses.door(), firehoses.door()
-    one.create_delivery_stream(DeliveryStreamName="s", ExtendedS3DestinationConfiguration=lake())
-    load = Load([one, two])
+    one.create_delivery_stream(DeliveryStreamName=stream, ExtendedS3DestinationConfiguration=lake())
+    load = Load([one, two], stream=stream)
     time.sleep(3)
     first.kill()
     time.sleep(1)
     load.end()
-    found = firehoses.records(firehoses.settings.kafka.records_topic, "s")
+    kafka = firehoses.settings.kafka
+    also = {"watched": [kafka.captures_topic], "truth": [kafka.labels_topic]}.get(stream, [])
     assert len(load.acknowledged) > 1_000
-    assert len(found) == len(set(found))
-    assert load.acknowledged <= set(found) <= load.sent
+    for topic in (kafka.records_topic, *also):
+        found = firehoses.records(topic, stream)
+        assert len(found) == len(set(found))
+        assert load.acknowledged <= set(found) <= load.sent
 
 
 def test_while_brokers_are_away_puts_are_refused_and_nothing_acknowledged_is_lost(firehoses, stack: Stack):

@@ -3,13 +3,15 @@
 import gzip
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from made import settings_for, traffic
+from made import HOUR, T0, capture, settings_for, traffic
 from reading import make_topic, messages
 from schemas.frame import Subject, decode
 from schemas.times import END_OF_TIME
@@ -68,6 +70,120 @@ def test_raw_records_lie_over_the_partitions_in_turn(kafka_brokers, topic, captu
     assert replay(place, "--to", f"kafka://{kafka_brokers}/{topic}", "--frame", 1).exit_code == 0
     held = messages(kafka_brokers, topic, PARTITIONS)
     assert held == [records[number::PARTITIONS] for number in range(PARTITIONS)]
+
+
+class Both:
+    """Captures of three hours and their labels as files, and the topics that both are sent to."""
+
+    def __init__(self, place: Path, brokers: str, app: str) -> None:
+        self.brokers, self.app = brokers, app
+        self.to = f"kafka://{brokers}/{app}-captures"
+        self.captures: list[bytes] = []
+        self.labels: list[bytes] = []
+        for hour in range(3):
+            folder = f"2023/11/15/{hour:02d}"
+            of_hour = [capture(T0 + hour * HOUR + n, [(0.5, 40, "rome")], f"e{hour}.{n}") for n in range(700)]
+            # Each hour has labels of its own captures, and corrects those of the hours before.
+            came = [b"e%d.%d,%d" % (earlier, n, hour) for earlier in range(hour + 1) for n in range(400)]
+            self._write(place / "captures/churn/AllTraffic" / folder / "a.jsonl", of_hour)
+            self._write(place / "truth" / folder / "a.csv", [b"id,label", *came])
+            self.captures += of_hour
+            self.labels += came
+        self.place = place / "captures"
+        self.config = place / "streamgauge.toml"
+        self.config.write_text(f'[labels]\nplaces = ["truth"]\n[kafka]\napp = "{app}"\n')
+        for name in ("captures", "labels"):
+            make_topic(brokers, f"{app}-{name}", PARTITIONS)
+
+    @staticmethod
+    def _write(path: Path, lines: list[bytes]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+
+    def are_there(self) -> None:
+        """Assert that both topics hold everything once, and labels of an id in the order they came."""
+        found, truth = (
+            [[decode(message) for message in each] for each in messages(self.brokers, topic, PARTITIONS)]
+            for topic in (f"{self.app}-captures", f"{self.app}-labels")
+        )
+        assert sorted(self._records(found)) == sorted(self.captures)
+        assert sorted(self._records(truth)) == sorted(self.labels)
+        for each in truth:
+            by_id: dict[bytes, list[int]] = {}
+            for record in self._records([each]):
+                id_, value = record.split(b",")
+                by_id.setdefault(id_, []).append(int(value))
+            assert by_id and all(values == sorted(values) for values in by_id.values())
+
+    @staticmethod
+    def _records(frames):
+        return [record for each in frames for frame in each for record in frame.data.to_pylist()]
+
+
+@pytest.fixture
+def both(tmp_path, kafka_brokers, fresh_name) -> Both:
+    return Both(tmp_path, kafka_brokers, fresh_name)
+
+
+def ends(both: Both, kind: str) -> list[int | None]:
+    held = messages(both.brokers, f"{both.app}-{kind}", PARTITIONS)
+    return [decode(message).complete_until for each in held for message in each[-1:]]
+
+
+@pytest.mark.parametrize("frame", [1, 50, 500])
+def test_labels_are_sent_into_their_topic_once_and_in_order(both, frame):
+    result = replay(both.place, "--config", both.config, "--to", both.to, "--frame", frame)
+    assert result.exit_code == 0, result.output
+    assert f"Records  2,100 acknowledged by {both.to}" in result.output
+    place = f"kafka://{both.brokers}/{both.app}-labels"
+    assert f"Labels   2,400 acknowledged by {place}" in result.output
+    both.are_there()
+    held = messages(both.brokers, f"{both.app}-labels", PARTITIONS)
+    assert frame == 1 or all(decode(message).labels for each in held for message in each)
+    assert frame != 500 or sum(map(len, held)) == 3 * PARTITIONS  # frames are of all an hour's labels
+
+
+def test_only_captures_are_completed(both):
+    assert replay(both.place, "--config", both.config, "--to", both.to, "--final").exit_code == 0
+    assert ends(both, "captures") == [END_OF_TIME] * PARTITIONS
+    assert ends(both, "labels") == [None] * PARTITIONS
+
+
+def test_labels_of_an_hour_are_sent_between_its_captures_and_those_of_the_next(both):
+    to, settings = parse(both.to), load(both.config, {"source": {"captures": [str(both.place)]}})
+    assert Sending(to, settings, frame=50, rate=2_000).run(lambda: False).problems == []
+    times: dict[tuple[str, int], list[int]] = {}
+    for kind in ("captures", "labels"):
+        for each in messages(both.brokers, f"{both.app}-{kind}", PARTITIONS):
+            for frame in map(decode, each):
+                hour = int(Path(frame.source).parent.name)
+                times.setdefault((kind, hour), []).append(int(frame.arrived[0]))
+    for hour in range(3):
+        assert max(times["captures", hour]) <= min(times["labels", hour])
+        assert hour == 2 or max(times["labels", hour]) <= min(times["captures", hour + 1])
+
+
+def test_labels_outlive_a_broker_that_is_killed(both, stack: Stack):
+    settings = load(both.config, {"source": {"captures": [str(both.place)]}})
+    run = Sending(parse(both.to), settings, frame=20, rate=500)
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(run.run(lambda: False)))
+    thread.start()
+    while run.told_labels.acknowledged < 200:
+        time.sleep(0.01)
+    with stack.without("kafka", 3, kill=True):
+        assert run.told.acknowledged < 2_100
+    thread.join(60)
+    assert done and (run.told.acknowledged, run.told_labels.acknowledged) == (2_100, 2_400)
+    both.are_there()
+
+
+def test_a_topic_of_labels_that_is_missing_is_named_before_anything_is_sent(both):
+    settings = both.config.read_text()
+    both.config.write_text(f'{settings}labels = "nowhere"\n')
+    result = replay(both.place, "--config", both.config, "--to", both.to)
+    assert result.exit_code == 2 and "labels: nowhere: no such topic" in " ".join(result.output.split())
+    assert messages(both.brokers, f"{both.app}-captures", PARTITIONS) == [[]] * PARTITIONS
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -137,8 +253,9 @@ def test_a_topic_that_is_not_there_is_not_made(kafka_brokers, fresh_name, captur
         assert result.exit_code == 2 and "no such topic" in result.output
 
 
-def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
-    place, records = captures
+@contextmanager
+def serving(tmp_path: Path) -> Iterator[str]:
+    """A service with a door; its address."""
     (tmp_path / "in").mkdir()
     settings = settings_for(tmp_path / "out", tmp_path / "in", firehose={"port": 0})
     stop, services = threading.Event(), []
@@ -154,28 +271,54 @@ def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
         while not services or not services[0].firehose.door.port:
             assert time.monotonic() < until
             time.sleep(0.02)
-        url = f"http://127.0.0.1:{services[0].firehose.door.port}"
-        result = replay(place, "--to", f"{url}/captures")
-        assert result.exit_code == 2 and "no such delivery stream" in result.output
-        keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
-        boto3.client("firehose", endpoint_url=url, region_name="us-east-1", **keys).create_delivery_stream(
-            DeliveryStreamName="captures",
-            ExtendedS3DestinationConfiguration={
-                "RoleARN": "arn:aws:iam::000000000000:role/any",
-                "BucketARN": "arn:aws:s3:::lake",
-                "BufferingHints": {"IntervalInSeconds": 0, "SizeInMBs": 1},
-            },
-        )
-        result = replay(place, "--to", f"{url}/captures", "--rate", 3_000)
-        assert result.exit_code == 0 and "4,000 acknowledged" in result.output
-        wanted = b"".join(records)
-        root = tmp_path / "out" / "buckets" / "lake"
-        while (stored := objects(root)) != wanted:
-            assert time.monotonic() < until + 30 and len(stored) < len(wanted)
-            time.sleep(0.1)
+        yield f"http://127.0.0.1:{services[0].firehose.door.port}"
     finally:
         stop.set()
         thread.join()
+
+
+def make_stream(url: str, name: str, bucket: str) -> None:
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    boto3.client("firehose", endpoint_url=url, region_name="us-east-1", **keys).create_delivery_stream(
+        DeliveryStreamName=name,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::000000000000:role/any",
+            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BufferingHints": {"IntervalInSeconds": 0, "SizeInMBs": 1},
+        },
+    )
+
+
+def stored(root: Path, wanted: list[bytes]) -> None:
+    """Wait until the objects of a bucket are these records."""
+    until, all_ = time.monotonic() + 50, b"".join(wanted)
+    while (found := objects(root)) != all_:
+        assert time.monotonic() < until and len(found) < len(all_)
+        time.sleep(0.1)
+
+
+def test_captures_go_through_a_door_to_its_objects(captures, tmp_path):
+    place, records = captures
+    with serving(tmp_path) as url:
+        result = replay(place, "--to", f"{url}/captures")
+        assert result.exit_code == 2 and "no such delivery stream" in result.output
+        make_stream(url, "captures", "lake")
+        result = replay(place, "--to", f"{url}/captures", "--rate", 3_000)
+        assert result.exit_code == 0 and "4,000 acknowledged" in result.output
+        stored(tmp_path / "out" / "buckets" / "lake", records)
+
+
+def test_labels_go_through_a_door_in_a_stream_of_their_own(both, tmp_path):
+    with serving(tmp_path) as url:
+        make_stream(url, "captures", "lake")
+        to = both.place, "--config", both.config, "--to", f"{url}/captures", "--labels-to", "truth"
+        result = replay(*to)
+        assert result.exit_code == 2 and "truth: no such delivery stream" in result.output
+        make_stream(url, "truth", "truths")
+        result = replay(*to)
+        assert result.exit_code == 0 and f"Labels   2,400 acknowledged by {url}/truth" in result.output
+        stored(tmp_path / "out" / "buckets" / "truths", both.labels)
+        stored(tmp_path / "out" / "buckets" / "lake", both.captures)  # each once: the first try sent none
 
 
 def objects(root: Path) -> bytes:

@@ -57,6 +57,7 @@ def test_all_checks_are_made_in_order(tmp_path):
         ("ok", "settings"),
         ("warn", "baselines"),
         ("ok", "output directory"),
+        ("ok", "labels"),
         ("ok", "brokers"),
         ("ok", "store"),
         ("ok", "OpenSearch"),
@@ -134,6 +135,12 @@ def test_what_is_wrong_with_a_topic_is_said_with_how_to_mend_it(found, level, te
     first = next(brokers.judge(KafkaSettings(), found))
     assert (first.level, first.what) == (level, f"topic {CAPTURES.name}")
     assert text in first.text
+
+
+def test_a_missing_topic_of_labels_is_named():
+    settings = KafkaSettings(labels="truth")
+    (said,) = [each for each in brokers.judge(settings, FOUND) if each.level != "ok"]
+    assert (said.level, said.what) == ("fail", "topic truth") and "is missing" in said.text
 
 
 @pytest.mark.parametrize(
@@ -248,11 +255,11 @@ TEXT = mapping({**INDICES["alerts"], "rows": "text"})
         ({"/": Refused("401", "401: Unauthorized")}, "fail", "401: Unauthorized; is it running"),
         ({"/_index_template/sg-alerts": GONE}, "warn", "is missing; a worker puts it"),
         ({"/_index_template/sg-alerts": LOOSE}, "fail", "is not strict"),
-        ({"/_index_template/sg-alerts": NEWER}, "warn", "newer version 2"),
+        ({"/_index_template/sg-alerts": NEWER}, "warn", f"newer version {VERSION + 1}"),
         ({"/sg-alerts/_mapping": {"sg-alerts": {"mappings": {}}}}, "fail", "is not strict or lacks fields"),
         ({"/sg-alerts/_mapping": {"sg-alerts": {"mappings": TEXT}}}, "fail", "rows is text"),
         ({"/_nodes/_local/stats/os": {"nodes": {"a": {"timestamp": now() + 9**7}}}}, "warn", "off this"),
-        ({"/_nodes/_local/stats/os": {"nodes": {"a": {"timestamp": now() - 9**8}}}}, "warn", "-43,"),
+        ({"/_nodes/_local/stats/os": {"nodes": {"a": {"timestamp": now() - 9**8}}}}, "warn", "is -4"),
     ],
 )
 def test_what_is_wrong_with_a_cluster_is_said(paths, level, text):

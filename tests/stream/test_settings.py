@@ -184,3 +184,10 @@ def test_settings_do_not_change_and_take_durations_as_values():
     assert window.size == timedelta(minutes=7)
     with pytest.raises(ValueError, match="frozen"):
         window.size = timedelta(1)  # type: ignore[misc]
+
+
+def test_a_stream_holds_captures_or_labels(tmp_path):
+    file = tmp_path / "streamgauge.toml"
+    file.write_text('[firehose]\nwatch = { a = "churn", b = "churn" }\nlabels = ["b"]\n')
+    with pytest.raises(ConfigError, match="firehose: b: in watch and in labels"):
+        load(file)

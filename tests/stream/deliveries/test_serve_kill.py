@@ -1,21 +1,16 @@
 """The whole service, killed while clients put: what it acknowledged is in one object and in one report."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from door_process import STREAMGAUGE, client, opened, started
 from made import HOUR, T0, capture, settings_for
 
-ROOT = Path(__file__).parents[3]
 TURNS = 4
 S3 = {
     "RoleARN": "arn:aws:iam::000000000000:role/r",
@@ -23,28 +18,6 @@ S3 = {
     "BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 0},
     "ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord"}]},
 }
-
-
-def started(config: Path) -> tuple[subprocess.Popen, int]:
-    command = [sys.executable, "-c", "from stream.cli import main; main()", "serve", "--config", config]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    for line in process.stderr:
-        if "door opened" in line:
-            return process, int(line.split("port=")[1].split()[0])
-    raise AssertionError("the door did not open")
-
-
-def client(port: int):
-    return boto3.client(
-        "firehose",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
 
 
 def delivered(out: Path) -> list[str]:
@@ -64,7 +37,8 @@ def test_what_was_acknowledged_is_delivered_and_watched_once_whenever_it_is_kill
     rng = random.Random(3)
     acknowledged, sent, number = set(), set(), 0
     for turn in range(TURNS + 1):
-        process, port = started(config)
+        process = started(log := tmp_path / f"door-{turn}.log", *STREAMGAUGE, "serve", "--config", config)
+        port = opened(process, log)
         if turn == 0:
             client(port).create_delivery_stream(
                 DeliveryStreamName="captures", ExtendedS3DestinationConfiguration=S3
@@ -91,7 +65,6 @@ def test_what_was_acknowledged_is_delivered_and_watched_once_whenever_it_is_kill
             time.sleep(1.5)
             process.send_signal(signal.SIGTERM)
         process.wait(30)
-        process.stderr.close()
     found = delivered(out)
     assert len(found) == len(set(found))
     assert acknowledged <= set(found) <= sent

@@ -25,7 +25,7 @@ def a_stream(name: str) -> DeliveryStream:
     return DeliveryStream(name, f"arn:{name}", "DirectPut", "ExtendedS3", {}, 7, 7)
 
 
-STREAMS = {name: a_stream(name) for name in ("a", "b", "watched")}
+STREAMS = {name: a_stream(name) for name in ("a", "b", "watched", "truth")}
 
 
 class Broker:
@@ -36,7 +36,7 @@ class Broker:
         self.waiting: list[tuple[asyncio.Future, Acknowledged]] = []
         self.away, self.failures = False, []
         self.producers = 0
-        self.topics = {"x-records": {0, 1}, "x-captures": {0, 1}}
+        self.topics = {"x-records": {0, 1}, "x-captures": {0, 1}, "x-labels": {0, 1, 2}}
 
     def producer(self, **_):
         self.producers += 1
@@ -77,11 +77,11 @@ def records(*values: bytes) -> pa.BinaryArray:
     return pa.array(values, pa.binary())
 
 
-def run(test, *, max_bytes: int = MIB, patience: str = "5s", watch=None) -> None:
+def run(test, *, max_bytes: int = MIB, patience: str = "5s", watch=None, labels=()) -> None:
     async def inner() -> None:
         broker = Broker()
         settings = KafkaSettings(app="x", patience=patience)
-        intake = KafkaIntake(settings, watch or {}, lambda: STREAMS, max_bytes, broker.producer)
+        intake = KafkaIntake(settings, watch or {}, lambda: STREAMS, max_bytes, broker.producer, labels)
         await intake.start()
         try:
             await test(intake, broker)
@@ -132,6 +132,54 @@ def test_a_watched_stream_goes_to_both_topics():
         assert told == {"churn"}
 
     run(test, watch={"watched": "churn"})
+
+
+def test_labels_go_to_their_topic_too_and_those_of_an_id_stay_in_order():
+    async def test(intake: KafkaIntake, broker: Broker) -> None:
+        puts = [[b"%d,%d" % (id_, turn) for id_ in range(20)] for turn in range(3)]
+        for put in puts:
+            await intake.append("truth", records(*put), 5)
+        await intake.append("a", records(b"2"), 1)
+        assert broker.data() == [*puts, [b"2"]]
+        truth = [each for each in broker.sent if each.topic == "x-labels"]
+        assert all(each.frame.labels and each.frame.source == "truth" for each in truth)
+        assert {at for each in truth for at in each.frame.arrived.tolist()} == {5}
+        assert {each.partition for each in truth} == {0, 1, 2} and len(truth) == 9
+        for id_ in range(20):
+            held = [(each.partition, r) for each in truth for r in each.frame.data.to_pylist()]
+            mine = [(place, record) for place, record in held if record.startswith(b"%d," % id_)]
+            assert [record for _, record in mine] == [put[id_] for put in puts]
+            assert len({place for place, _ in mine}) == 1
+        assert not any(each.frame.labels for each in broker.sent if each.topic != "x-labels")
+
+    run(test, labels=["truth"])
+
+
+def test_a_put_of_labels_is_answered_when_both_topics_have_all_of_it():
+    async def test(intake: KafkaIntake, broker: Broker) -> None:
+        broker.away = True
+        put = asyncio.create_task(intake.append("truth", records(*[b"%d,1" % n for n in range(20)]), 1))
+        await asyncio.sleep(0.01)
+        assert len(broker.waiting) == 4
+        for done, acknowledged in broker.waiting[:-1]:
+            done.set_result(acknowledged)
+        await asyncio.sleep(0.01)
+        assert not put.done()
+        broker.back()
+        assert isinstance(await put, int)
+
+    run(test, labels=["truth"])
+
+
+@pytest.mark.parametrize(
+    "put", [[b"", b"no label", b"{"], [b'{"groundTruthData": 5}'], [b"a,1", b"\xff", b'"', b"b,2"]]
+)
+def test_what_is_no_label_is_stored_as_it_is(put):
+    async def test(intake: KafkaIntake, broker: Broker) -> None:
+        await intake.append("truth", records(*put), 1)
+        assert sorted(chain(*broker.data("x-labels"))) == sorted(put)
+
+    run(test, labels=["truth"])
 
 
 def test_while_brokers_are_away_puts_are_refused_in_time_and_what_was_not_sent_never_is():
@@ -201,12 +249,33 @@ def test_what_waited_for_a_producer_that_was_given_up_is_refused():
     run(test)
 
 
-def test_a_topic_that_is_missing_is_told_at_the_start():
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (["x-records"], "no topic x-records, for all records: `streamgauge topics` makes it"),
+        (["x-captures"], "no topic x-captures, for the streams of firehose.watch:"),
+        (["x-labels"], "no topic x-labels, for the streams of firehose.labels:"),
+        (["x-labels", "x-captures"], "x-captures, .*; x-labels, "),
+    ],
+)
+def test_topics_that_are_missing_are_told_at_the_start(missing, told):
     async def inner() -> None:
         broker = Broker()
-        del broker.topics["x-records"]
+        for topic in missing:
+            del broker.topics[topic]
+        about = KafkaSettings(app="x"), {"w": "churn"}, lambda: STREAMS, MIB, broker.producer
+        with pytest.raises(TopicError, match=told):
+            await KafkaIntake(*about, ["truth"]).start()
+
+    asyncio.run(inner())
+
+
+def test_a_topic_that_nothing_goes_to_may_be_missing():
+    async def inner() -> None:
+        broker = Broker()
+        del broker.topics["x-labels"], broker.topics["x-captures"]
         intake = KafkaIntake(KafkaSettings(app="x"), {}, lambda: STREAMS, MIB, broker.producer)
-        with pytest.raises(TopicError, match="x-records"):
-            await intake.start()
+        await intake.start()
+        await intake.stop()
 
     asyncio.run(inner())

@@ -1,22 +1,17 @@
 """A door that is killed while records come in has every one that it acknowledged."""
 
-import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
-import boto3
 import numpy as np
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from door_process import client, opened, started
 from doors import S3
 from stream.ingest.queue import Queue
-
-ROOT = Path(__file__).parents[3]
 
 
 class Killed:
@@ -27,45 +22,29 @@ class Killed:
         self.acknowledged: set[bytes] = set()
         self.sent: set[bytes] = set()
 
-    def open(self) -> tuple[subprocess.Popen, int]:
-        command = [sys.executable, Path(__file__).with_name("door_to_kill.py"), self.path]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
-        )
-        return process, int(process.stdout.readline())
+    def open(self, log: Path) -> tuple[subprocess.Popen[bytes], int]:
+        process = started(log, Path(__file__).with_name("door_to_kill.py"), self.path)
+        return process, opened(process, log)
 
     def put(self, port: int, who: str) -> None:
-        client = _client(port)
+        door = client(port)
         for n in range(1_000_000):
             records = [f"{who}.{n}.{i}".encode() for i in range(n % 7 + 1)]
             self.sent.update(records)
             try:
-                answer = client.put_record_batch(
-                    DeliveryStreamName="s", Records=[{"Data": r} for r in records]
-                )
+                answer = door.put_record_batch(DeliveryStreamName="s", Records=[{"Data": r} for r in records])
             except (BotoCoreError, ClientError, OSError):
                 return
             entries = zip(records, answer["RequestResponses"], strict=True)
             self.acknowledged.update(record for record, entry in entries if "RecordId" in entry)
 
 
-def _client(port: int):
-    return boto3.client(
-        "firehose",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
 def test_every_acknowledged_record_outlives_a_kill_once(tmp_path):
     killed = Killed(tmp_path / "queue.db")
     for turn in range(3):
-        process, port = killed.open()
+        process, port = killed.open(tmp_path / f"door-{turn}.log")
         if turn == 0:
-            _client(port).create_delivery_stream(DeliveryStreamName="s", S3DestinationConfiguration=S3)
+            client(port).create_delivery_stream(DeliveryStreamName="s", S3DestinationConfiguration=S3)
         before = len(killed.acknowledged)
         threads = [threading.Thread(target=killed.put, args=(port, f"{turn}.{n}")) for n in range(6)]
         for thread in threads:
@@ -75,7 +54,6 @@ def test_every_acknowledged_record_outlives_a_kill_once(tmp_path):
         time.sleep(random.Random(turn).uniform(0, 0.1))
         process.kill()
         process.wait()
-        process.stdout.close()
         for thread in threads:
             thread.join()
     queue = Queue(tmp_path / "queue.db")

@@ -26,26 +26,30 @@ class Clock:
 
 
 class Taking:
-    """A target that keeps frames, with the time they came at."""
+    """A target that keeps frames, with the time they came at. `calls` may be shared with others."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, calls: list[str] | None = None, name: str = "") -> None:
         self.told, self.clock = Told(), clock or Clock()
         self.frames: list[tuple[float, Frame]] = []
         self.completed: list[Subject] = []
-        self.finished = False
+        self.finished = self.closed = False
+        self.calls, self.name = [] if calls is None else calls, name
 
     def send(self, frame, stopped):
         self.frames.append((self.clock.now, frame))
         self.told.acknowledged += len(frame)
+        self.calls.append(f"{self.name}{len(frame)}")
 
     def complete(self, subjects):
         self.completed += subjects
+        self.calls.append(f"{self.name} complete")
 
     def finish(self, stopped):
         self.finished = True
+        self.calls.append(f"{self.name} finish")
 
     def close(self, seconds):
-        pass
+        self.closed = True
 
 
 def lines(*seconds: float) -> list[bytes]:

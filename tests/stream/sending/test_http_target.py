@@ -28,6 +28,11 @@ class Client:
         ]
         return {"FailedPutCount": len(trouble), "RequestResponses": answers}
 
+    def describe_delivery_stream(self, DeliveryStreamName):
+        assert DeliveryStreamName == "s"
+        if self.troubles:
+            raise self.troubles.pop(0)
+
     def close(self):
         pass
 
@@ -118,3 +123,11 @@ def test_being_stopped_ends_the_tries():
     looks = iter([False, False, False] + [True] * 99)
     target, clock = put(Client(*[refusal("SlowDown")] * 99), b"a", stopped=lambda: next(looks))
     assert target.told.acknowledged == 0 and clock.now < 105
+
+
+def test_looking_finds_a_stream_that_is_not_there_and_leaves_other_troubles_to_the_puts():
+    with pytest.raises(ConfigError, match="s: no such delivery stream"):
+        HttpTarget(Client(refusal("ResourceNotFoundException")), "s", 1).look()
+    for trouble in (refusal("AccessDeniedException"), EndpointConnectionError(endpoint_url="http://x")):
+        HttpTarget(Client(trouble), "s", 1).look()
+    HttpTarget(Client(), "s", 1).look()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from aiokafka.errors import KafkaError
@@ -97,6 +98,28 @@ def test_what_is_too_large_for_the_topic_is_cut_and_a_record_that_is_by_itself_i
     assert all(len(message) < 66_000 for _, message in producer.messages)
     assert taking.told.acknowledged == 4 and taking.told.refused == 1
     assert taking.told.first_refused.startswith("a.jsonl, line 7: ")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_labels_of_an_id_lie_in_one_partition_in_their_order(raw):
+    producer = Producer(3)
+    taking = target(producer, raw=raw)
+    assert taking.partitions == 3
+    sent = [b"%d,%d" % (id_, turn) for turn in range(3) for id_ in range(20)]
+    for start in range(0, 60, 15):
+        taking.send(msgspec.structs.replace(frame(*sent[start : start + 15]), labels=True), going)
+    taking.finish(going)
+    taking.close(1)
+    assert taking.told.acknowledged == 60
+    held = [(partition, decode(message)) for partition, message in producer.messages]
+    assert raw or all(each.labels for _, each in held)
+    records = [(partition, record) for partition, each in held for record in each.data.to_pylist()]
+    assert sorted(record for _, record in records) == sorted(sent)
+    assert {partition for partition, _ in records} == {0, 1, 2}
+    for id_ in range(20):
+        mine = [(partition, record) for partition, record in records if record.startswith(b"%d," % id_)]
+        assert [record for _, record in mine] == [b"%d,%d" % (id_, turn) for turn in range(3)]
+        assert len({partition for partition, _ in mine}) == 1
 
 
 def test_every_partition_is_told_that_nothing_more_comes():
