@@ -45,11 +45,14 @@ partitions = {partitions}
 port = {port}
 state = "{folder}/{name}"
 session_timeout = "6s"
+{labels}
+{more}
 """
 
 
 class OneWorker:
-    """Everything for one measurement, in `folder`; `window` and `checkpoint` are lines of those settings."""
+    """Everything for one measurement, in `folder`; `window` and `checkpoint` are lines of those settings, `more`
+    are further tables. With `labels` it joins them."""
 
     def __init__(
         self,
@@ -59,15 +62,18 @@ class OneWorker:
         partitions: int = 4,
         window: str = 'size = "1h"',
         checkpoint: str = 'rows = 200000\ninterval = "1s"',
+        more: str = "",
+        labels: bool = False,
     ) -> None:
         self.name, self._folder, self._servers = f"bench-{name}-{time.time_ns():x}", folder, servers
         self._partitions = partitions
-        self._kafka = KafkaSettings(brokers=(servers.kafka,), app=self.name, partitions=partitions)
-        with admin_client(self._kafka) as admin:
-            apply(admin, self._kafka)
+        self.kafka = KafkaSettings(brokers=(servers.kafka,), app=self.name, partitions=partitions)
+        with admin_client(self.kafka) as admin:
+            apply(admin, self.kafka)
         servers.make_bucket(self.name)
         _write_baseline(folder / "baseline")
         facts = {"window": window, "checkpoint": checkpoint, "partitions": partitions, "port": PORT}
+        facts |= {"more": more, "labels": f'labels = "{self.kafka.labels_topic}"' if labels else ""}
         facts |= {"name": self.name, "folder": folder, "s3": servers.s3, "kafka": servers.kafka}
         self._config = folder / f"{self.name}.toml"
         self._config.write_text(_SETTINGS.format(**facts))
@@ -83,11 +89,11 @@ class OneWorker:
             at = int(start / count * len(block))
             records = [block[(at + i) % len(block)] for i in range(min(frame, count - start))]
             message = records[0] if frame == 1 else encode(gauge.frames(records, frame)[0][1])
-            producer.send(self._kafka.captures_topic, message, partition=number % self._partitions)
+            producer.send(self.kafka.captures_topic, message, partition=number % self._partitions)
             sent += len(message)
         for partition in range(self._partitions if final else 0):
             last = encode(Frame.completion(gauge.SUBJECT, END_OF_TIME))
-            producer.send(self._kafka.captures_topic, last, partition=partition)
+            producer.send(self.kafka.captures_topic, last, partition=partition)
         producer.flush()
         producer.close()
         return sent
