@@ -139,9 +139,12 @@ def settings(work: Path, **more: Any) -> Settings:
     return load(None, document)
 
 
-def write_captures(work: Path, table: pa.Table, made: Sequence[Request]) -> None:
+def write_captures(work: Path, table: pa.Table, made: Sequence[Request], name: str = "") -> None:
+    """In files of their hours, or in one of this name."""
     records = [(request.when, captured(table, request)) for request in made]
-    write(work / "captures", by_hour(records, "people/AllTraffic/"))
+    place = "people/AllTraffic/"
+    files = {place + name: [record for _, record in records]} if name else by_hour(records, place)
+    write(work / "captures", files)
 
 
 def found(out: Path, monitor: str = "model_bias") -> dict[int, Path]:

@@ -30,6 +30,9 @@ from adult import (
 from labelled import by_hour, write
 from made import HOUR, T0
 from stream.replay import Replay
+from stream.serve import Service
+
+END = T0 + 24 * HOUR
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,23 @@ def test_every_metric_is_that_of_the_labelled_table(table, tmp_path, order):
 def cut(came: list[tuple[int, bytes]], parts: int) -> list[list[bytes]]:
     size = -(-len(came) // parts)
     return [[record for _, record in came[i : i + size]] for i in range(0, len(came), size)]
+
+
+def test_a_restart_after_every_file_gives_the_same(table, tmp_path):
+    """Captures and labels of an hour at a time, the labels of half the requests two files late."""
+    baselines(tmp_path, table.slice(10_000))
+    made = requests(range(1_200))
+    end = Request(T0 + 12 * HOUR, "end", [5_000])
+    parts = [made[i : i + 100] for i in range(0, len(made), 100)]
+    due: list[Request] = []
+    for i, part in enumerate([*parts, [end]]):
+        came, due = [*part[::2], *due], part[1::2]
+        write_captures(tmp_path, table, part, f"{i:02}.jsonl")
+        write(tmp_path / "truth", {f"{i:02}.jsonl": [ground_truth(r.id, truth(table, r)) for r in came]})
+        service = Service(settings(tmp_path, checkpoint={"rows": 40}), now=lambda: END)
+        service.step()
+        service.close()
+    assert agrees(tmp_path, table, made, {r.id: truth(table, r) for r in made}) > 4 * 200
 
 
 def test_a_window_without_a_label_says_so_and_has_no_violation(table, tmp_path):
