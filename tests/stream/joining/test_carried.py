@@ -22,7 +22,6 @@ from schemas.analysis_config import AnalysisConfig, FacetConfig
 from schemas.frame import Subject
 from schemas.labelled import NO_LABELS, Labelled
 from schemas.predictions import Predictions
-from stream.joining import room
 from stream.joining.join import Join
 from stream.joining.joined import Joined
 
@@ -231,15 +230,27 @@ def test_long_values_make_room_for_themselves():
     assert now.predictions_kept == 100 - len(gone) == 52  # as many as fit into nine tenths
 
 
+def columns(now: Join) -> set[str]:
+    return {name for runs in now._sides.values() for run in runs for name in run.columns.column_names}
+
+
+def others(i: int) -> list[Prediction]:
+    """People of a subject that carries nothing."""
+    return [structs.replace(p, id=f"{i}{p.id}") for p in people(10, (), B)]
+
+
 def test_columns_that_nobody_carries_any_more_are_let_go():
+    """Runs are merged four at a time: first those of both subjects, then with those of one alone."""
     now = join()
-    feed(now, people(10))
+    feed(now, people(2))
+    for i in range(3):
+        feed(now, others(i))
+    assert "carried city" in columns(now)
     now.advance(A, 9 * DAY)
-    for i in range(8):
-        feed(now, [structs.replace(p, time=9 * DAY, id=f"{i}{p.id}") for p in people(10, ())])
-    columns = {name for runs in now._sides.values() for run in runs for name in run.columns.column_names}
-    assert not any(name.startswith("carried") for name in columns)
-    assert room._carried(list(now._sides.values())) == 0
+    assert now.predictions_kept == 30 and "carried city" in columns(now)
+    for i in range(3, 6):
+        feed(now, others(i))
+    assert now.predictions_kept == 60 and "carried city" not in columns(now)
 
 
 def test_state_of_a_configuration_without_facets_is_read_and_its_rows_lack_them():
