@@ -75,7 +75,7 @@ def _values_of(run: Run) -> int:
 
 
 def _each(sides: Sequence[Runs]) -> float:
-    """Bytes that go with a record, at the least."""
+    """Bytes that go with a record, about: few labels are kept without a prediction."""
     return _RECORD_BYTES + _carried(sides) / max(sum(map(len, sides)), 1)
 
 
