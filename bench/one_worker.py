@@ -51,8 +51,8 @@ session_timeout = "6s"
 
 
 class OneWorker:
-    """Everything for one measurement, in `folder`; `window` and `checkpoint` are lines of those settings, `more`
-    are further tables. With `labels` it joins them."""
+    """Everything for one measurement, in `folder`; `window` and `checkpoint` are lines of those settings,
+    `more` are further tables. With `labels` it joins them."""
 
     def __init__(
         self,

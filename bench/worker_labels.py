@@ -2,9 +2,10 @@
 
     python bench/worker_labels.py STACK [RECORDS]
 
-STACK is the folder of servers that `make stack-up` has started (.stack). Captures and labels lie in Kafka when
-the worker starts, in frames of 500; labels in another order than their predictions. Measured from the first
-record until every label is joined, every row and merged record is on S3, and all is covered by checkpoints.
+STACK is the folder of servers that `make stack-up` has started (.stack). Captures and labels lie in Kafka
+when the worker starts, in frames of 500; labels in another order than their predictions. Measured from the
+first record until every label is joined, every row and merged record is on S3, and all is covered by
+checkpoints.
 """
 
 import sys

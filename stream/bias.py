@@ -1,6 +1,7 @@
-"""Bias of a data set, and what a window's monitor of bias is made of: files, and how they fit together."""
+"""Bias of a data set: files, and how they fit together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,9 @@ from monitors.bias.plan import Plan
 from schemas import analysis, analysis_config
 from schemas.analysis import Analysis, Metric
 from schemas.analysis_config import AnalysisConfig
-from schemas.constraints import Constraints, Defaults
+from schemas.constraints import Defaults
 from schemas.errors import BadBaseline, ConfigError
-from schemas.layout import Layout
 from schemas.report import VIOLATIONS, Violation
-from schemas.statistics import Statistics
 from sinks.objects import Objects
 from sinks.reports import pretty
 from stream import dataset, json_dataset
@@ -52,7 +51,8 @@ def report(
     known = read_analysis(baseline) if baseline else None
     table = _read(data, config, header)
     chosen = read_config(config, table.column_names)
-    plan = _plan(config, chosen, facts.of_table(table), known)
+    with about(config):
+        plan = planning.build(chosen, facts.of_table(table), known)
     _check(plan, table, config)
     monitor = Bias(plan, known, defaults)
     finding = monitor.finish(monitor.of_table(table))
@@ -122,56 +122,10 @@ def read_analysis(place: Path) -> Analysis:
         raise BadBaseline(f"{at}: {error.strerror}") from error
 
 
-def _plan(
-    place: Path, config: AnalysisConfig, known: dict[str, facts.Facts], baseline: Analysis | None
-) -> Plan:
+@contextmanager
+def about(place: Path) -> Iterator[None]:
+    """Say of mistakes which file they are in."""
     try:
-        return planning.build(config, known, baseline)
+        yield
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from error
-
-
-def monitor(
-    place: Path,
-    layout: Layout,
-    rules: Constraints,
-    described: Statistics | None,
-    directory: Path,
-    defaults: Defaults,
-) -> Bias:
-    """The monitor of bias of one endpoint, by a configuration and its baseline's directory.
-
-    Without analysis.json in the directory it measures and judges nothing. Raises ConfigError and BadBaseline.
-    """
-    config = with_output(read_config(place, list(layout.columns)), layout)
-    kinds = {name: rule.kind for name, rule in rules.rules.items()}
-    baseline = read_analysis(directory) if (directory / ANALYSIS).is_file() else None
-    baseline = baseline if baseline and any(baseline.stages()) else None
-    plan = _plan(place, config, facts.of_baseline(kinds, described), baseline)
-    strange = [c.name for facet in plan.facets for c in facet.columns if c.name not in kinds]
-    if strange:
-        raise ConfigError(f"{place}: {directory} has no column {', '.join(dict.fromkeys(strange))}")
-    return Bias(plan, baseline, defaults)
-
-
-def with_output(config: AnalysisConfig, layout: Layout) -> AnalysisConfig:
-    """The configuration for captured rows, in which the model's output stands under the name of a column of
-    the baseline, the label's as a rule. That column is the prediction, a score where it is fractional; labels
-    are then known only once they are joined under another name.
-    """
-    given = {field: getattr(config, field) for field in config.__struct_fields__}
-    name = _only_output(layout)
-    said = {facet.column for facet in config.facets} | {config.group, *config.excluded}
-    if config.predicted is None and config.probability is None and name and name not in said:
-        given["probability" if layout.columns[name] == "Fractional" else "predicted"] = name
-    if config.label in (given["predicted"], given["probability"]):
-        given["label"] = None
-    return AnalysisConfig(**given)
-
-
-def _only_output(layout: Layout) -> str | None:
-    """The column that a model's only output is called by; None where it has several."""
-    if layout.outputs is not None:
-        return layout.outputs[0] if len(layout.outputs) == 1 else None
-    names = list(layout.columns)
-    return names[0 if layout.output_position == "START" else -1] if names else None

@@ -5,18 +5,19 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitors.base import Monitor
 from monitors.baseline import Baseline
 from monitors.data_quality import DataQuality
 from schemas import constraints, ground_truth, statistics
+from schemas.constraints import Defaults
 from schemas.errors import BadBaseline, ConfigError
 from schemas.frame import Subject
 from schemas.layout import Layout
 from schemas.prepared import Handler
 from schemas.statistics import Statistics
-from stream import bias, explain
+from stream import explain, window_bias
 from stream.choices import FilterSettings
 from stream.custom import MonitorFile
 from stream.joining.predicting import QualitySetup
@@ -96,11 +97,16 @@ class Setups:
         monitors: list[Monitor] = [judge(baseline)]
         for entry in chosen.segments or ():
             monitors.append(segmented(entry, chosen.max_segments or 1, baseline, chosen.baseline, judge))
+        quality, estimates, quantity = quality_setup(
+            chosen.quality or QualitySettings(), chosen.baseline, layout
+        )
         if chosen.bias is not None:
-            directory = chosen.baseline
-            described = read_statistics(directory)
+            described = read_statistics(chosen.baseline)
             rules = baseline.constraints
-            monitors.append(bias.monitor(chosen.bias, layout, rules, described, directory, checks.defaults))
+            of_bias = window_bias.read(chosen.bias, layout, rules, described, chosen.baseline, quantity)
+            monitors.append(window_bias.of_captures(of_bias, checks.defaults))
+            if quality is not None and self._settings.workers_join:
+                quality = _with_bias(quality, of_bias, checks.defaults)
         if chosen.explain is not None:
             described = read_statistics(chosen.baseline)
             monitors.append(
@@ -110,9 +116,9 @@ class Setups:
             if path not in self._monitors:
                 self._monitors[path] = MonitorFile(path)
             monitors += self._monitors[path].monitors(layout, chosen.monitor_settings or {})
-        quality, estimates = quality_setup(chosen.quality or QualitySettings(), chosen.baseline, layout)
         monitors += estimates
         names = [monitor.name for monitor in monitors]
+        names += [monitor.name for monitor in quality.monitors] if quality else []
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigError(f"two monitors of the name {', '.join(twice)}")
         handler = self._handler(chosen.preprocessor)
@@ -140,6 +146,16 @@ class Setups:
             given |= set(own.monitor_settings or {})
         if strange := sorted(given - known):
             raise ConfigError(f"monitor_settings: there is no monitor {', '.join(strange)}")
+
+
+def _with_bias(quality: QualitySetup, chosen: window_bias.Chosen, defaults: Defaults) -> QualitySetup:
+    """Bias as well of rows with labels, for which their predictions carry what it needs."""
+    found = window_bias.of_joined(chosen, defaults, quality.attributes)
+    if found is None:
+        return quality
+    monitor, columns = found
+    attributes = structs.replace(quality.attributes, carried=columns)
+    return structs.replace(quality, attributes=attributes, monitors=(*quality.monitors, monitor))
 
 
 def _effective(settings: Settings, own: EndpointSettings) -> EndpointSettings:

@@ -40,22 +40,36 @@ class Bias:
 
     def observe(self, rows: Rows) -> BiasState:
         """Count `rows`, and sample them for the flip test."""
-        return self._of(rows.columns, _ids(rows)) if len(rows) else self._empty()
+        return self._of(rows.columns, _ids(rows)) if len(rows) else self.empty()
 
     def of_table(self, table: pa.Table) -> BiasState:
         """The state of a whole data set."""
         return self._of(table, np.arange(len(table)))
 
     def _of(self, table: pa.Table, ids: NDArray[np.int64]) -> BiasState:
+        return self._count(table, table, table, ids)
+
+    def of_joined(self, table: pa.Table, label: pa.Table, predicted: pa.Table) -> BiasState:
+        """The state of rows whose label and prediction are in tables of their own: an output of the model may
+        bear the label's name."""
+        return self._count(table, label, predicted, np.arange(len(table)))
+
+    def _count(
+        self, table: pa.Table, with_label: pa.Table, with_prediction: pa.Table, ids: NDArray[np.int64]
+    ) -> BiasState:
         chosen = self._plan
         facets = [facet.codes(table) for facet in chosen.facets]
-        label, predicted = plan.outcomes(chosen.label, table), plan.outcomes(chosen.predicted, table)
+        label = plan.outcomes(chosen.label, with_label)
+        predicted = plan.outcomes(chosen.predicted, with_prediction)
         group = plan.groups(table, chosen.group)
         tables = {
             facet.name: Table.of(facet.values, codes, label, predicted, group)
             for facet, codes in zip(chosen.facets, facets, strict=True)
         }
-        found = {column.name: column.highest(table) for column in chosen.continuous}
+        found = {
+            column.name: column.highest(with_label if column is chosen.label else table)
+            for column in chosen.continuous
+        }
         highest = {name: value for name, value in found.items() if value is not None}
         return BiasState(len(table), tables, highest, self._sample(table, facets, predicted, ids))
 
@@ -76,13 +90,14 @@ class Bias:
         known = np.where(predicted == MISSING, -1, predicted)
         return Sample.of(np.column_stack(columns), np.column_stack(facets), known, ids)
 
-    def _empty(self) -> BiasState:
+    def empty(self) -> BiasState:
+        """The state of no row."""
         tables = {facet.name: Table.empty(facet.values) for facet in self._plan.facets}
         return BiasState(0, tables, {}, Sample.empty(*self._plan.sampled))
 
     def load(self, parts: Mapping[str, bytes]) -> BiasState:
         """Restore a state from its dumped parts; one of another plan is let go, for it cannot be merged."""
-        state, empty = BiasState.load(parts), self._empty()
+        state, empty = BiasState.load(parts), self.empty()
         shapes = {name: table.counts.shape for name, table in state.tables.items()}
         fits = shapes == {name: table.counts.shape for name, table in empty.tables.items()}
         same = state.sample.features.shape[1] == empty.sample.features.shape[1]

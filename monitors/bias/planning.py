@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from monitors.bias.facts import UNKNOWN, Facts
 from monitors.bias.plan import AND, Choice, Column, Facet, Plan, canonical, key
-from schemas.analysis import Analysis
+from monitors.model_quality.labels import normalised
+from schemas.analysis import Analysis, Stage
 from schemas.analysis_config import AnalysisConfig, FacetConfig, Value
 from schemas.errors import ConfigError
-from schemas.layout import NUMERIC
+from schemas.layout import NUMERIC, Kind
 
 MOST_VALUES = 100  # of a facet, each against all others
 
@@ -19,20 +20,74 @@ def build(config: AnalysisConfig, facts: Mapping[str, Facts], baseline: Analysis
     """The plan of a configuration. Where the baseline's analysis tells what a facet's values are, and
     whether it is a quantity, that stands above the facts. Raises ConfigError, which names every mistake.
     """
+    facets = _facets(config, facts, baseline)
+    problems: list[str] = []
+    label, predicted = _outcomes(config, facts, baseline, problems)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    features, why = _features(config, facts)
+    return Plan(
+        facets,
+        label,
+        predicted,
+        _group(config, facts),
+        features,
+        why,
+        config.pre_training,
+        config.post_training,
+    )
+
+
+def of_joined(
+    config: AnalysisConfig, facts: Mapping[str, Facts], baseline: Analysis | None, quantity: bool
+) -> Plan:
+    """The plan for rows that a label was joined to, as `ModelBias` reads them: label and prediction are told
+    by their class, or by the threshold of a quantity, which labels that nothing is known of are with
+    `quantity`. The flip test is left out, because its features are not carried. Raises ConfigError.
+    """
+    facets = _facets(config, facts, baseline)
+    assert config.label and (config.predicted or config.probability)
+    names = [name for name in (config.label, config.predicted) if name]
+    known = [facts[name] for name in names if name in facts and name != config.probability]
+    own = known[0] if known else Facts("Fractional") if quantity else UNKNOWN
+    said = [stage.label_value_or_threshold for stage in _stages(baseline) if stage.label in names]
+    continuous = _is_quantity(own, said)
+    problems: list[str] = []
+    label = _told(config.label, own, config.positive, continuous, problems)
+    if config.predicted and not config.probability:
+        predicted = _told(config.predicted, own, config.positive, continuous, problems)
+    else:
+        predicted = _score(config)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    post = tuple(name for name in config.post_training if name != "FT")
+    group = _group(config, facts)
+    return Plan(facets, label, predicted, group, pre_training=config.pre_training, post_training=post)
+
+
+def _told(name: str, own: Facts, values: Sequence[Value], continuous: bool, problems: list[str]) -> Column:
+    """As `_column`, its values as the texts of classes."""
+    column = _column(name, own, values, continuous, problems)
+    if column.continuous:
+        return column
+    texts = frozenset(text for value in values if (text := normalised(value)) is not None)
+    return Column(name, "String", (Choice(column.choices[0].text, texts),))
+
+
+def _facets(
+    config: AnalysisConfig, facts: Mapping[str, Facts], baseline: Analysis | None
+) -> tuple[Facet, ...]:
+    """Each facet, then the intersections. Raises ConfigError."""
     problems: list[str] = []
     columns = {facet.column: _facet(facet, facts, baseline, problems) for facet in config.facets}
     if problems:
         raise ConfigError("; ".join(problems))
-    label, predicted = _outcomes(config, facts, baseline, problems)
-    if problems:
-        raise ConfigError("; ".join(problems))
     facets = [Facet((column,)) for column in columns.values()]
-    facets += [Facet((columns[a], columns[b])) for a, b in config.intersections]
-    group = (config.group, facts.get(config.group, UNKNOWN).kind) if config.group else None
-    features, why = _features(config, facts)
-    return Plan(
-        tuple(facets), label, predicted, group, features, why, config.pre_training, config.post_training
-    )
+    return (*facets, *(Facet((columns[a], columns[b])) for a, b in config.intersections))
+
+
+def _group(config: AnalysisConfig, facts: Mapping[str, Facts]) -> tuple[str, Kind] | None:
+    return (config.group, facts.get(config.group, UNKNOWN).kind) if config.group else None
 
 
 def _facet(
@@ -74,14 +129,12 @@ def _outcomes(
     own = facts.get(named or "", UNKNOWN)
     if own is UNKNOWN and config.predicted:
         own = facts.get(config.predicted, UNKNOWN)
-    texts = [stage.label_value_or_threshold for _, stage in baseline.stages()] if baseline else []
-    continuous = bool(_INTERVAL.match(texts[0])) if texts else own.continuous
+    continuous = _is_quantity(own, [stage.label_value_or_threshold for stage in _stages(baseline)])
     label = predicted = None
     if config.label:
         label = _column(config.label, own, config.positive, continuous, problems)
     if config.probability:
-        above = Choice(str(config.threshold), above=config.threshold)
-        predicted = Column(config.probability, "Fractional", (above,))
+        predicted = _score(config)
     elif config.predicted and config.positive:
         kind = facts.get(config.predicted, own)
         predicted = _column(config.predicted, kind, config.positive, continuous, problems)
@@ -90,9 +143,24 @@ def _outcomes(
     return label, predicted
 
 
+def _is_quantity(own: Facts, said: Sequence[str]) -> bool:
+    """Whether a label is told by a threshold, for which its baseline's analysis has said an interval."""
+    return bool(_INTERVAL.match(said[0])) if said else own.continuous
+
+
+def _stages(baseline: Analysis | None) -> list[Stage]:
+    return [stage for _, stage in baseline.stages()] if baseline else []
+
+
+def _score(config: AnalysisConfig) -> Column:
+    """The column of scores, which are positive above a threshold."""
+    above = Choice(str(config.threshold), above=config.threshold)
+    return Column(config.probability or "", "Fractional", (above,))
+
+
 def _known(baseline: Analysis | None, facet: str) -> list[str]:
     """Values of a facet in the baseline's analysis."""
-    for _, stage in baseline.stages() if baseline else ():
+    for stage in _stages(baseline):
         if facet in stage.facets:
             return [entry.value_or_threshold for entry in stage.facets[facet]]
     return []

@@ -55,6 +55,17 @@ def codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     return np.array([*table, MISSING], np.int64)[at], list(places)
 
 
+def classes(column: pa.Array) -> pa.StringArray:
+    """Classes of a column, shape (rows,), each as its one text.
+
+    >>> classes(pa.array([1.0, None, 0.5])).to_pylist()
+    ['1', None, '0.5']
+    """
+    encoded = column.dictionary_encode()
+    names = [normalised(value) for value in encoded.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(encoded.indices)
+
+
 def _place(name: str | None, places: dict[str, int]) -> int:
     return MISSING if name is None else places.setdefault(name, len(places))
 

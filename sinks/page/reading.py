@@ -13,7 +13,7 @@ from schemas import analysis
 from schemas.analysis import Analysis
 from schemas.errors import BadBaseline
 from schemas.frame import Subject
-from schemas.report import Counts, Drift, Violation
+from schemas.report import Counts, Coverage, Drift, Violation
 
 NO_DATA = "NoData"
 
@@ -46,6 +46,7 @@ class Report(Struct, frozen=True):
     violations: tuple[Violation, ...]
     drift: tuple[Drift, ...]
     incomplete: str = ""
+    labels: Coverage | None = None  # of a monitor of rows with labels
     analysis: Analysis | None = None  # of a monitor of bias or attributions, from the file beside it
 
     def __post_init__(self) -> None:

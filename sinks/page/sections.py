@@ -7,7 +7,7 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from schemas.report import Counts, Violation
+from schemas.report import Counts, Coverage, Violation
 from sinks.page import attribution, bias, charts
 from sinks.page.axes import Domain
 from sinks.page.packing import Limits, milliseconds, pack
@@ -42,6 +42,7 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "revised": sum(report.revision > 0 for report in reports),
         "last_violated": next((label(r.window) for r in reversed(reports) if r.violations), None),
         "drift": _drift(reports, features, shown),
+        "labels": _labels(reports),
         "bias": of_bias,
         "attribution": of_model,
         "bias_height": bias.height(of_bias) if of_bias else 0,
@@ -62,6 +63,12 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
             **({"attribution": of_model} if of_model else {}),
         },
     }
+
+
+def _labels(reports: Sequence[Report]) -> Coverage | None:
+    """How many predictions have their label; None of a monitor that looks at none."""
+    found = [report.labels for report in reports if report.labels is not None]
+    return reduce(Coverage.merge, found) if found else None
 
 
 def totals(reports: Sequence[Report], counts: Counts | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from schemas.frame import Subject
 from schemas.id_hash import Hashes, hashes
-from schemas.predictions import Predictions
+from schemas.predictions import CARRIED, Predictions
 from schemas.times import END_OF_TIME
 from stream.changes import Changes, Stored, Tracker, key
 from stream.joining import again, room
@@ -85,6 +85,7 @@ class Join:
                 "values": new.values,
                 "probability": new.probability,
                 "raw": raw,
+                **{CARRIED + name: lists for name, lists in new.carried.items()},
             }
         )
         met = np.zeros(n, np.bool_)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from schemas.frame import Subject
 from schemas.labelled import Labelled
+from schemas.predictions import carried_of
+from stream.joining.runs import concatenated
 
 
 class Merged(Struct, frozen=True):
@@ -62,7 +64,16 @@ class Pairs(Struct, frozen=True):
             counts = np.asarray(pc.list_value_length(self.values))
             ids = ids.take(pa.array(np.repeat(np.arange(len(self)), counts)))
         known = probability if probability.null_count < len(probability) else None
-        return Labelled(answers, self.values.flatten(), known, ids)
+        return Labelled(answers, self.values.flatten(), known, ids, self._carried())
+
+    def _carried(self) -> pa.Table | None:
+        """The columns that these records carry, a value each row; None where they carry none."""
+        lists = carried_of({name: self.columns[name] for name in self.columns.column_names})
+        found = {name: column for name, column in lists.items() if column.null_count < len(column)}
+        if not found:
+            return None
+        counts = np.asarray(pc.list_value_length(self.values))
+        return pa.table({name: _spread(column, counts) for name, column in found.items()})
 
     def merged(self) -> Merged:
         """What is to be written of them."""
@@ -72,6 +83,15 @@ class Pairs(Struct, frozen=True):
 
 def _flat(lists: pa.ChunkedArray) -> pa.Array:
     return lists.combine_chunks().flatten()
+
+
+def _spread(lists: pa.ChunkedArray, counts: NDArray[np.int64]) -> pa.StringArray:
+    """The values of lists, of which some are null: those records have `counts` rows as well."""
+    values = _flat(lists)
+    if not lists.null_count:
+        return values
+    there = np.repeat(np.asarray(lists.is_valid()), counts)
+    return values.take(pa.array(np.cumsum(there) - 1, mask=~there))
 
 
 def by_window(pairs: Iterable[Pairs], size: int) -> Iterator[tuple[int, int, Pairs]]:
@@ -106,7 +126,7 @@ def _concatenated(parts: list[Pairs]) -> Pairs:
     if len(parts) == 1:
         return parts[0]
     return Pairs(
-        pa.concat_tables([part.columns for part in parts]),
+        concatenated([part.columns for part in parts]),
         pa.concat_arrays([part.values for part in parts]),
         pa.concat_arrays([part.text for part in parts]),
         pa.concat_arrays([part.id for part in parts]),

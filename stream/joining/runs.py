@@ -4,7 +4,7 @@ A batch becomes a run; runs of about the same size are merged into one. A row is
 its life, and looked for in a dozen places, each a binary search for a whole batch at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -113,7 +113,7 @@ class Runs:
         if any(map(len, kept)):
             joined = Hashes(np.concatenate([i.first for i in ids]), np.concatenate([i.second for i in ids]))
             met = np.concatenate([run.met[rows] for run, rows in zip(runs, kept, strict=True)])
-            self._insert(joined, pa.concat_tables(tables), met)
+            self._insert(joined, concatenated(tables), met)
 
     def find(self, ids: Hashes) -> Iterator[Found]:
         """Rows that have one of `ids`, run by run."""
@@ -184,6 +184,15 @@ def _in_run(run: Run, ids: Hashes, needles: NDArray[np.uint64], order: Indices) 
         low, sought = np.repeat(low, count) + within, np.repeat(sought, count)
     good = run.kept[low] & (run.ids.second[low] == ids.second[sought])
     return Found(run, sought[good], low[good])
+
+
+def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables of which some may lack columns of others: those are null in their rows, and gone where the
+    others hold nothing either. Not all subjects carry the same columns, and what was stored under another
+    configuration carries what that one asked for."""
+    whole = pa.concat_tables(tables, promote_options="default")
+    lacking = {name for name in whole.column_names if any(name not in t.column_names for t in tables)}
+    return whole.drop_columns([name for name in lacking if whole[name].null_count == len(whole)])
 
 
 def _values(group: str, chunks: list[bytes]) -> Mapping[str, bytes]:

@@ -19,8 +19,9 @@ from stream.quality_baseline import QualityBaseline, read_quality_baseline
 
 def quality_setup(
     settings: QualitySettings, beside: Path, layout: Layout
-) -> tuple[QualitySetup | None, Sequence[Monitor]]:
-    """What is joined, and monitors that need no labels; nothing where no problem type is known.
+) -> tuple[QualitySetup | None, Sequence[Monitor], bool]:
+    """What is joined, monitors that need no labels, and whether the model predicts a quantity; nothing where
+    no problem type is known.
 
     `beside` is the baseline of the data, which may hold one of the model's quality too. Raises BadBaseline
     and ConfigError.
@@ -28,7 +29,7 @@ def quality_setup(
     problem = settings.problem_type
     known = read_quality_baseline(settings.baseline or beside, problem)
     if known is None and problem is None:
-        return None, ()
+        return None, (), False
     found = known or QualityBaseline(Model(problem or "Regression"), None)
     model = _overlaid(found.model, settings)
     if model.inference_attribute is None and (
@@ -41,7 +42,8 @@ def quality_setup(
         (ModelQuality(model, found.constraints),),
         model.ground_truth_attribute,
     )
-    return setup, (Estimate(model, found.constraints),) if known and is_possible(model) else ()
+    estimates = (Estimate(model, found.constraints),) if known and is_possible(model) else ()
+    return setup, estimates, model.problem_type == "Regression"
 
 
 def _overlaid(model: Model, settings: QualitySettings) -> Model:

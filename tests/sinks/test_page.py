@@ -589,6 +589,24 @@ def test_metrics_of_bias_are_drawn_over_time_with_intervals_and_violations(with_
     assert "bias" in data["specs"] and "DPPL of sex F" in page
 
 
+def test_bias_of_rows_with_labels_has_a_section_of_its_own_that_says_so(with_bias: Path) -> None:
+    for path in sorted((with_bias / "reports").rglob("report.json")):
+        labelled = path.parents[5] / "model_bias" / path.relative_to(path.parents[4])
+        labelled.parent.mkdir(parents=True)
+        coverage = {"matched": 3, "waiting": 2, "expired": 1}
+        report = json.loads(path.read_bytes()) | {"monitor": "model_bias", "labels": coverage}
+        labelled.write_text(json.dumps(report))
+        analysis = json.loads(path.with_name("analysis.json").read_bytes())
+        entry = analysis["post_training_bias_metrics"]["facets"]["sex"][0]
+        entry["metrics"][1] = {"name": "AD", "description": "", "value": 0.25}
+        labelled.with_name("analysis.json").write_text(json.dumps(analysis))
+    page = write_page(with_bias).read_text()
+    assert [drawn["bias"]["series"][0]["metrics"] for drawn in packed(page)] == [["DPPL"], ["AD", "DPPL"]]
+    sections = page.split("<section")[1:]
+    assert ["of predictions with their labels" in text for text in sections] == [False, True]
+    assert ["90 of 180 predictions have their label" in text for text in sections] == [False, True]
+
+
 def test_an_analysis_that_cannot_be_read_is_named(with_bias: Path) -> None:
     broken = next((with_bias / "reports").rglob("analysis.json"))
     broken.write_text("{")

@@ -13,9 +13,10 @@ from click.testing import CliRunner, Result
 
 from made import HOUR, T0, capture, settings_for
 from schemas.layout import Layout
-from stream.bias import read_config, with_output
+from stream.bias import read_config
 from stream.cli import main
 from stream.replay import Replay
+from stream.window_bias import with_output
 
 CONFIG = {
     "label": "label",

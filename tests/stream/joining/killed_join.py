@@ -21,7 +21,8 @@ def main() -> None:
             count = count_writes(kill_at, WRITES)
             replaying._APPEND_BYTES = 10_000
             replaying.page.write_page = lambda directory: None
-            chosen = settings(out, work / "captures", work / "truth", checkpoint={"rows": 60})
+            more = {"checkpoint": {"rows": 60}, "bias": str(work / "bias.json")}
+            chosen = settings(out, work / "captures", work / "truth", **more)
             done = replaying.Replay(chosen)
             done.run()
             done.close()

@@ -37,7 +37,7 @@ def labels(made: list[Request], days: float, seed: int = 4) -> list[Came]:
 
 def captured(request: Request) -> bytes:
     when, name, values = request
-    return capture(when, [(value, 40, "rome") for value in values], name)
+    return capture(when, [(value, 40, ("oslo", "rome")[i % 2]) for i, value in enumerate(values)], name)
 
 
 def ground_truth(label: Came) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -15,6 +16,11 @@ from made import results, same
 
 HERE = Path(__file__).parent
 POINTS = 16
+BIAS = {
+    "label": "score",
+    "label_values_or_threshold": [0.5],
+    "facet": [{"name_or_index": "city", "value_or_threshold": ["rome"]}],
+}
 
 
 def run(work: Path, *points: int) -> None:
@@ -30,6 +36,7 @@ def undisturbed(tmp_path_factory):
     made = requests(400)
     came = labels(made, 0.3)
     places(work, made, came)
+    (work / "bias.json").write_text(json.dumps(BIAS))
     run(work, 0)
     return work, came
 
@@ -46,6 +53,9 @@ def test_an_undisturbed_run_joins_every_label(undisturbed):
         "expired": 0,
     }
     assert {name for name, _ in merged(work / "0" / "out")} == ids
+    (at,) = work.glob("0/out/reports/churn/AllTraffic/model_bias/2023/11/15/00/analysis.json")
+    (entry,) = json.loads(at.read_bytes())["post_training_bias_metrics"]["facets"]["city"]
+    assert {m["name"] for m in entry["metrics"] if m["value"] is not None} >= {"AD", "DPPL", "RD"}
 
 
 def test_sigkill_at_any_write_changes_nothing(undisturbed):
