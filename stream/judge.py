@@ -37,12 +37,14 @@ _Known = tuple[Counts, Coverage | None, int]  # of a partial: counts, labels and
 
 class _Timeline(Struct):
     """What is known of one subject: how far its partitions are, the start of the next window to close, and
-    by start of window the newest partial of each partition and the last report of each monitor."""
+    by start of window the newest partial of each partition and the last report of each monitor. `changed` are
+    closed windows that a partial has changed since they were judged."""
 
     watermarks: Watermarks = msgspec.field(default_factory=Watermarks)
     cursor: int | None = None
     partials: dict[int, dict[int, Partial]] = {}
     published: dict[int, dict[str, Report]] = {}
+    changed: set[int] = set()
 
 
 class Judge:
@@ -81,8 +83,26 @@ class Judge:
 
         Taking in the same again, or what is older, changes nothing.
         """
+        timeline = self._hear(subject, partials, progress)
+        again = [report for reports in self._again(subject, timeline) for report in reports]
+        return again + self._advance(subject, timeline)
+
+    def hear(self, subject: Subject, partials: Sequence[Partial], progress: Progress) -> list[Report]:
+        """As `observe`, but windows that were closed before are not judged again until `revise` is asked."""
+        return self._advance(subject, self._hear(subject, partials, progress))
+
+    def revise(self) -> Iterator[list[Report]]:
+        """Reports on closed windows that have changed since they were judged, a window at a time."""
+        for subject, timeline in self._in_order():
+            yield from self._again(subject, timeline)
+
+    @property
+    def changed(self) -> bool:
+        """Whether `revise` has something to say."""
+        return any(timeline.changed for timeline in self._timelines.values())
+
+    def _hear(self, subject: Subject, partials: Sequence[Partial], progress: Progress) -> _Timeline:
         timeline = self._timelines.setdefault(subject, _Timeline())
-        again: set[int] = set()
         for partial in partials:
             start = partial.window.start
             if self._is_forgotten(timeline, start):
@@ -94,10 +114,14 @@ class Judge:
             known[partial.partition] = _accept(timeline, partial)
             self._dirty.add((subject, start))
             if timeline.cursor is not None and start < timeline.cursor:
-                again.add(start)
+                timeline.changed.add(start)
         timeline.watermarks.move(progress)
-        reports = [report for start in sorted(again) for report in self._judge(subject, timeline, start)]
-        return reports + self._advance(subject, timeline)
+        return timeline
+
+    def _again(self, subject: Subject, timeline: _Timeline) -> Iterator[list[Report]]:
+        while timeline.changed:
+            timeline.changed.remove(start := min(timeline.changed))
+            yield list(self._judge(subject, timeline, start))
 
     def _is_forgotten(self, timeline: _Timeline, start: int) -> bool:
         """Whether a window was closed so long ago that nothing is known of it any more."""
@@ -217,7 +241,8 @@ class Judge:
         if watermark == END_OF_TIME and self._nothing is not NO_ROWS:
             return
         held = self._size + max(self._retention, self._size)  # a partition that is new may still have a part
-        for start in [start for start in timeline.published if start + held <= watermark]:
+        old = [start for start in timeline.published if start + held <= watermark]
+        for start in [start for start in old if start not in timeline.changed]:
             known = timeline.partials.get(start, {})
             if any(partial.states is not None for partial in known.values()):
                 timeline.partials[start] = {n: _without_states(partial) for n, partial in known.items()}
@@ -233,6 +258,8 @@ class Judge:
         progress = [(subject, t.watermarks, t.cursor) for subject, t in self._timelines.items()]
         about = (progress, dict(self.statuses), self._read)
         dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
+        changed = [(subject, sorted(t.changed)) for subject, t in self._timelines.items() if t.changed]
+        dirty["changed"] = {key("changed"): msgspec.msgpack.encode(changed)} if changed else None
         self._dirty.clear()
         return self._tracker.changes(dirty)
 
@@ -258,6 +285,9 @@ class Judge:
         for group, raw, states in grouped(stored):
             if group == "about":
                 self._restore_about(raw)
+            elif group == "changed":
+                for subject, starts in msgspec.msgpack.decode(raw, type=list[tuple[Subject, list[int]]]):
+                    self._timelines.setdefault(subject, _Timeline()).changed = set(starts)
             else:
                 self._restore_window(raw, states)
 

@@ -23,6 +23,7 @@ from stream.setup import Setups
 log = logging.getLogger(__name__)
 
 _MOST = 200  # reports that wait to be published together
+_BUDGET = 250  # ms
 
 
 class Publisher(Protocol):
@@ -58,6 +59,8 @@ class JudgeStage:
         self._took = took
         self._size = milliseconds(settings.window.size)
         self._lateness = milliseconds(settings.window.lateness)
+        self._interval = milliseconds(settings.checkpoint.interval)
+        self._revise_at = 0  # ms
         self._joiner = Joiner()
         self._reports: dict[object, Report] = {}
         self._closing: dict[Subject, int] = {}
@@ -78,7 +81,7 @@ class JudgeStage:
                 return
             case News(joined=True):
                 found = partials(news, self._setups.quality_monitors)
-                reports = self.quality.observe(news.subject, found, news.progress)
+                reports = self.quality.hear(news.subject, found, news.progress)
             case News():
                 found = partials(news, self._setups.monitors)
                 reports = self.judge.observe(news.subject, found, news.progress)
@@ -101,11 +104,21 @@ class JudgeStage:
         announce(report)
 
     def flush(self) -> None:
-        """Everything has had its effect already."""
+        """Judge windows again that labels have changed: all partitions of the join tell of them, each in its
+        time, so this is done once in a while, and no longer at a time than others can wait."""
+        began = self._now()
+        if began < self._revise_at or not self.quality.changed:
+            return
+        for reports in self.quality.revise():
+            for report in reports:
+                self._keep(report)
+            if self._now() - began >= _BUDGET:
+                return
+        self._revise_at = began + self._interval
 
     def pending(self) -> bool:
-        """Nothing waits to have an effect."""
-        return False
+        """Whether windows wait to be judged again."""
+        return self.quality.changed
 
     def close_idle(self) -> None:
         """Ask for windows to be closed of subjects that are silent everywhere: live traffic by the clock, so

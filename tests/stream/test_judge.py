@@ -338,3 +338,47 @@ def test_each_window_names_its_own_records():
         if v.constraint_check_type == "data_type_check"
     }
     assert named == {T0: ["b", "f"], T0 + HOUR: ["a", "e"]}
+
+
+def test_windows_that_change_may_be_judged_again_later_and_once_for_all_changes():
+    """
+    1:00-2:00  partition 0  ··      closed, then two late records: one revision, which waits for a restart too
+               partition 1  · ·
+    """
+    now, never = Pipeline(2, lateness="0s", retention="3h"), Pipeline(2, lateness="0s", retention="3h")
+
+    def hear(hours: float, partition: int) -> list[Report]:
+        record = capture(T0 + int(hours * HOUR), [(0.5, 40, "rome")], f"r{next(_ids)}")
+        watched = now.watches[partition].observe(decode(frames([record])[0], LAYOUT))
+        return now.judge.hear(watched.subject, watched.partials, watched.progress)
+
+    for place, hours in enumerate((1.2, 1.3, 2.1)):
+        hear(hours, place % 2)
+        never.at(hours, partition=place % 2)
+    assert said(hear(2.2, 1)) == said(never.at(2.2, partition=1)) == [(1.0, "Completed", 0, 2)]
+    assert not now.judge.changed
+    assert hear(1.4, 0) == hear(1.5, 1) == [] and now.judge.changed
+    now.checkpoint()
+    now.restart()
+    (revised,) = now.judge.revise()
+    never.at(1.4, partition=0)
+    assert said(revised) == [(1.0, "Completed", 1, 4)] and said(never.at(1.5, partition=1)) == [
+        (1.0, "Completed", 2, 4)
+    ]
+    assert not now.judge.changed and list(now.judge.revise()) == []
+    now.checkpoint()
+    assert not [key for key in now.stored["judge"] if "changed" in key]
+
+
+def test_a_change_that_waits_is_judged_although_its_window_is_final_by_then():
+    now = Pipeline(1, lateness="0s", retention="1h")
+    now.at(0.1, 1.1)
+    record = capture(T0 + HOUR // 2, [(0.5, 40, "rome")], "late")
+    watched = now.watches[0].observe(decode(frames([record])[0], LAYOUT))
+    assert now.judge.hear(watched.subject, watched.partials, watched.progress) == []
+    later = now.watches[0].observe(
+        decode(frames([capture(T0 + 9 * HOUR, [(0.5, 40, "rome")], "z")])[0], LAYOUT)
+    )
+    now.judge.hear(later.subject, later.partials, later.progress)
+    (revised,) = now.judge.revise()
+    assert said(revised) == [(0.0, "Completed", 1, 2)]

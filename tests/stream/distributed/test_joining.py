@@ -110,6 +110,7 @@ class Cluster:
         self.partials: list[bytes] = []
         self.reports: dict[tuple[str, int], Report] = {}
         self._names = count()
+        self.clock = ARRIVED
         self.watch = [Runner(log, self._watching(n)) for n, log in enumerate(self.captures)]
         self.label = [Runner(log, self._labelling(n)) for n, log in enumerate(self.labels)]
         self.join = [Runner(log, self._joining(n)) for n, log in enumerate(self.joins)]
@@ -153,7 +154,7 @@ class Cluster:
         def tell(what: Told) -> None:
             assert isinstance(what, Closed)
 
-        return JudgeStage(self._settings, self._setups, self, tell, stored, now=lambda: ARRIVED)
+        return JudgeStage(self._settings, self._setups, self, tell, stored, now=lambda: self.clock)
 
     def publish(self, reports) -> None:
         for report in reports:
@@ -162,6 +163,7 @@ class Cluster:
     def finish(self) -> None:
         before = None
         while before != (before := [runner.covered for runner in self.all]):
+            self.clock += 60_000
             for runner in self.all:
                 while runner.behind:
                     runner.go_on()
@@ -241,6 +243,7 @@ def test_any_of_them_may_die_at_any_time(known, tmp_path, seed):
         runner = chosen.choice(cluster.all)
         for _ in range(chosen.randint(1, 6)):
             runner.go_on()
+        cluster.clock += chosen.choice([0, 0, 0, 40_000])
         match chosen.choice(acts):
             case "flush":
                 runner.stage.flush()
