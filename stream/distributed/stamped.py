@@ -24,7 +24,7 @@ from stream.distributed.values import CODEC, STAMP, Live, Place, Read, Values
 
 MAX_VALUE = 400_000  # bytes of one write; larger values are cut, because messages have a limit
 
-_VERSION = 2
+_VERSION = 3
 _HEAD, _INTENT = b"head", b"intent"
 _NOBODY = -1  # an epoch
 
