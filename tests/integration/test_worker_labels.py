@@ -24,11 +24,11 @@ from stack import Stack
 from workers import Run, Traffic, until
 
 HERE = Path(__file__).parent
-KILLS = 8
+KILLS = 6
 OUTAGE = 20.0  # seconds
 PARTITIONS = 2
 
-MADE = requests(3_000, hours=30)
+MADE = requests(2_000, hours=12)
 CAME = labels(MADE, days=2.0)
 KAFKA = "labels = '{name}-truth'\njoin_partitions = 3"
 MORE = """
