@@ -117,8 +117,6 @@ class Attribution:
             "analysis.json": analysis.document(described),
             VIOLATIONS: {"version": "1.0", "violations": violations},
         }
-        if drifts:
-            documents["metrics.json"] = {f"ndcg.{label}": drift.ndcg for label, drift in drifts.items()}
         return Finding(violations, [], documents, state.incomplete)
 
     def describe(self, state: AttributionState) -> Analysis:

@@ -41,13 +41,20 @@ class Metric(Struct, frozen=True, omit_defaults=True):
 
 class FacetValue(Struct, frozen=True, omit_defaults=True):
     """Metrics of one value of a facet against all others. The confusion matrices are shares of the rows of
-    each side [true positive, false positive, false negative, true negative]."""
+    each side [true positive, false positive, false negative, true negative]. The text of an interval holds
+    the largest value seen; `key` is without it, the same in all windows."""
 
     value_or_threshold: str
     metrics: list[Metric]
+    key: str | UnsetType = UNSET
     rows: int | UnsetType = UNSET
     rows_disadvantaged: int | UnsetType = UNSET
     confusion_matrix: Mapping[str, list[float]] | UnsetType = UNSET
+
+    @property
+    def name(self) -> str:
+        """The value as it is called in all windows."""
+        return self.value_or_threshold if self.key is UNSET else self.key
 
 
 class Stage(Struct, frozen=True):

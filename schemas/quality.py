@@ -20,6 +20,7 @@ CONSTRAINTS: Mapping[ProblemType, str] = {
     problem: key.replace("_metrics", "_constraints") for problem, key in METRICS.items()
 }
 OURS = "additional_metrics"  # what Model Monitor does not have stands under this key
+THRESHOLDS = "thresholds"  # under that: what a window's metrics are judged by
 
 
 class Metric(Struct, frozen=True):

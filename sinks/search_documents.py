@@ -5,22 +5,22 @@ Ids depend on subject, monitor, window and what is meant, never on the revision:
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from schemas.report import Counts, Drift, Report
 from schemas.times import format_time
 from sinks.alerts import alerts
+from sinks.search_figures import DOCUMENTS, Point, figures, number, point
 
 OPEN, RESOLVED = "open", "resolved"
 
 # Metrics that every report says; others come of documents, which a report may leave as they are.
 ALWAYS = (*Counts.__struct_fields__, "violations", "drift", "effect", "p_value", "q_value")
 
-_STATISTICS, _METRICS = "statistics.json", "metrics.json"
+_OF_ONE = ("facet_value", "label")  # what tells points of a metric and a feature apart, where there are more
 
 
 class Document(Struct, frozen=True):
@@ -30,22 +30,6 @@ class Document(Struct, frozen=True):
     id: str
     version: int
     body: dict[str, Any]
-
-
-class _Numbers(Struct):
-    completeness: float | UnsetType = UNSET
-
-
-class _Feature(Struct):
-    name: str
-    numerical_statistics: _Numbers | UnsetType = UNSET
-    string_statistics: _Numbers | UnsetType = UNSET
-
-
-class _Statistics(Struct):
-    """As much of statistics.json as becomes series."""
-
-    features: list[_Feature] = []
 
 
 def version(report: Report) -> int:
@@ -59,8 +43,9 @@ def report_id(report: Report) -> str:
 
 
 def says_all(report: Report) -> bool:
-    """Whether a report has the documents that numbers are read from: one that was only dated anew has not."""
-    return not report.finding.documents.keys().isdisjoint((_STATISTICS, _METRICS))
+    """Whether a report says all numbers of its window, by the documents that they are read from or because
+    its monitor could look at nothing: one that was only dated anew does not."""
+    return report.finding.blind or not report.finding.documents.keys().isdisjoint(DOCUMENTS)
 
 
 def report_document(report: Report) -> Document:
@@ -83,9 +68,9 @@ def parts(report: Report) -> Iterator[Document]:
     for alert in alerts(report):
         yield Document("alerts", alert["id"], version(report), _alert(about, alert["violation"]))
     for body in _points(report):
-        identifier = _id(report, body["metric"], body["feature"])
-        point = {**about, "status": report.status, **body}
-        yield Document("metrics", identifier, version(report), point)
+        one = {name: body[name] for name in _OF_ONE if name in body}
+        identifier = _id(report, body["metric"], body["feature"], *([one] if one else []))
+        yield Document("metrics", identifier, version(report), {**about, "status": report.status, **body})
 
 
 def resolved(identifier: str, alert: Mapping[str, Any], revision: int) -> Document:
@@ -120,60 +105,26 @@ def _about(report: Report) -> dict[str, Any]:
     }
 
 
-def _points(report: Report) -> Iterator[dict[str, Any]]:
-    """A number each: counts, what monitors of one's own measured, completeness, drift. Those of a window
-    without rows are its counts alone."""
+def _points(report: Report) -> Iterator[Point]:
+    """A number each: counts, what the documents say, drift. Of a window that a monitor could not look at,
+    counts alone: documents of an earlier revision may still be with it."""
     for name, value in msgspec.to_builtins(report.counts).items():
-        yield _point(name, value)
-    yield _point("violations", len(report.finding.violations))
-    documents = report.finding.documents
-    for name, value in _measured(documents.get(_METRICS)).items():
-        yield _point(name, value)
-    for feature in _read(documents.get(_STATISTICS)).features:
-        for numbers in (feature.numerical_statistics, feature.string_statistics):
-            if numbers and numbers.completeness is not UNSET:
-                yield _point("completeness", numbers.completeness, feature.name)
+        yield point(name, value)
+    yield point("violations", len(report.finding.violations))
+    if not report.finding.blind:
+        yield from figures(report.finding.documents)
     for drift in report.finding.drift:
         yield from _drift(drift)
 
 
-def _drift(drift: Drift) -> Iterator[dict[str, Any]]:
+def _drift(drift: Drift) -> Iterator[Point]:
     more = {"method": drift.method, "enough": drift.enough}
-    yield {
-        **_point("drift", drift.distance, drift.feature_name),
-        "threshold": _number(drift.threshold),
-        **more,
-    }
+    yield point("drift", drift.distance, drift.feature_name, threshold=number(drift.threshold), **more)
     for name in ("effect", "p_value", "q_value"):
         if (value := getattr(drift, name)) is not None:
-            yield {**_point(name, value, drift.feature_name), **more}
+            yield point(name, value, drift.feature_name, **more)
 
 
-def _point(metric: str, value: float | None, feature: str | None = None) -> dict[str, Any]:
-    return {"metric": metric, "feature": feature, "value": _number(value)}
-
-
-def _number(value: float | None) -> float | None:
-    """JSON has no infinity and no NaN: they are no measurement."""
-    return value if value is not None and isfinite(value) else None
-
-
-def _measured(document: Any) -> dict[str, float | None]:
-    """metrics.json of a monitor that wrote one; what is no table of numbers is no series."""
-    try:
-        return msgspec.convert(document, dict[str, float | None])
-    except msgspec.ValidationError:
-        return {}
-
-
-def _read(document: Any) -> _Statistics:
-    """Statistics as the monitor's own types or as a table; others than ours are no series."""
-    try:
-        return msgspec.convert(document, _Statistics, from_attributes=True)
-    except msgspec.ValidationError:
-        return _Statistics()
-
-
-def _id(report: Report, *what: str | None) -> str:
+def _id(report: Report, *what: Any) -> str:
     about = (report.subject, report.monitor, report.window, *what)
     return hashlib.sha256(msgspec.json.encode(about)).hexdigest()[:32]

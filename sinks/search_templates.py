@@ -8,7 +8,7 @@ making up a type for it.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-VERSION = 2  # of the templates: one more with each change of INDICES
+VERSION = 3  # of the templates: one more with each change of INDICES
 
 Kind = Literal["date", "keyword", "text", "long", "double", "boolean", "stored"]
 
@@ -53,8 +53,18 @@ INDICES: Mapping[str, Mapping[str, Kind]] = {
         **_COMMON,
         "feature": "keyword",
         "metric": "keyword",
+        "facet_value": "keyword",  # of bias: the value of the facet, which is the feature
+        "label": "keyword",  # of attributions: the model's output
         "value": "double",
+        "reason": "text",  # why there is no value
+        "estimate": "boolean",  # of a model's quality: estimated before labels came, or realized
+        "standard_deviation": "double",
+        "lower": "double",  # ends of the interval of 95 %
+        "upper": "double",
+        "rows": "long",  # that it rests on
         "threshold": "double",
+        "comparison_operator": "keyword",  # of a model's quality: which side of the threshold is bad
+        "baseline": "double",
         "method": "keyword",
         "enough": "boolean",
     },

@@ -81,7 +81,6 @@ def report(
     if settings.local or config.shap.save_local_shap_values:
         name, content = local_values(answered.local, [*features], [*labels], settings.local or "csv")
         documents[name] = content
-    documents.pop("metrics.json", None)
     if not known:
         del documents[VIOLATIONS]
     described = monitor.describe(state.explained_by(answered.found, answered.expected.tolist(), ""))

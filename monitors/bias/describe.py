@@ -78,15 +78,22 @@ def describe(plan: Plan, state: BiasState, limits: Limits = NO_LIMITS) -> Descri
                     for name in names_of
                     if name in found
                 ]
-                entries[stage].setdefault(facet.name, []).append(_facet_value(text, own, cells, stage))
+                entries[stage].setdefault(facet.name, []).append(_facet_value(key, text, own, cells, stage))
     return Described(_analysis(plan, state, entries), measured)
 
 
-def _facet_value(text: str, metrics: list[analysis.Metric], cells: Cells, stage: str) -> FacetValue:
+def _facet_value(key: str, text: str, metrics: list[analysis.Metric], cells: Cells, stage: str) -> FacetValue:
     matrices = {called: post_training.confusion(cells, side) for side, called in SIDES.items()}
     there = stage == "post" and all(matrices.values())
     rows = int(cells.rows(A) + cells.rows(D))
-    return FacetValue(text, metrics, rows, int(cells.rows(D)), matrices if there else UNSET)
+    return FacetValue(
+        text,
+        metrics,
+        UNSET if key == text else key,
+        rows,
+        int(cells.rows(D)),
+        matrices if there else UNSET,
+    )
 
 
 def _analysis(plan: Plan, state: BiasState, entries: Mapping[str, Any]) -> Analysis:

@@ -130,7 +130,11 @@ class Estimate:
             "dataset": {"item_count": state.rows},
             "estimate": method,
             METRICS[self._model.problem_type]: metrics,
-            OURS: {"scored": state.scored, "not_scored": state.rows - state.scored},
+            OURS: {
+                "scored": state.scored,
+                "not_scored": state.rows - state.scored,
+                **judging.thresholds(self._constraints),
+            },
         }
 
     def _other(self) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from monitors import severity
 from monitors.model_quality.sampling import ERRORS
-from schemas.quality import Metric, Operator, ProblemType, QualityConstraints, Threshold
+from schemas.quality import THRESHOLDS, Metric, Operator, ProblemType, QualityConstraints, Threshold
 from schemas.report import Severity, Violation
 
 _LESS: Operator = "LessThanThreshold"
@@ -56,6 +57,11 @@ def suggest(problem: ProblemType, metrics: Mapping[str, Any]) -> QualityConstrai
             if isinstance(metric, Metric) and metric.value is not None
         },
     )
+
+
+def thresholds(constraints: QualityConstraints | None) -> dict[str, Any]:
+    """What metrics are judged by, as statistics.json has it; nothing where they are not judged."""
+    return {THRESHOLDS: msgspec.to_builtins(constraints.thresholds)} if constraints else {}
 
 
 def violations(

@@ -110,6 +110,7 @@ class ModelQuality:
 
     def _more(self, state: State) -> dict[str, Any]:
         more: dict[str, Any] = {"scored": state.scored, "not_scored": state.rows - state.scored}
+        more |= judging.thresholds(self._constraints)
         if isinstance(state, RegressionState) or not len(state.scores):
             return more
         more |= state.certainty.metrics()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from model_reports import attribution, bias, estimate, people, quality, unexplained
 
 from schemas.errors import ConfigError, SinkBusy
 from schemas.frame import Subject
@@ -211,6 +213,53 @@ def test_what_a_strict_mapping_refuses_is_kept_with_its_reason(cluster, sink):
     assert kept["wrong"]["reason"].startswith("mapper_parsing_exception")
     assert json.loads(kept["wrong"]["document"])["value"] == "high"
     assert len(cluster.documents("metrics")) == 1
+
+
+EXAMPLE = (Path(__file__).parents[2] / "docs/opensearch.md").read_text()
+
+
+def test_the_documented_query_gives_accuracy_realized_beside_estimated(cluster, sink):
+    realized, estimated = ([made(hour) for hour in range(3)] for made in (quality, estimate))
+    sink.write([*realized[:2], *estimated])
+    sink.write([quality(1, revision=1, rows=200)])  # more labels came for the second window
+    cluster.request("POST", "/PREFIX-metrics/_refresh")
+    (query,) = re.findall(r"_search' .*? -d '(.+?)'", EXAMPLE, re.DOTALL)
+    found = cluster.request("POST", "/PREFIX-metrics/_search", json.loads(query))["aggregations"]["window"]
+    told = [
+        {each["key"]: each["accuracy"]["value"] for each in bucket["estimate"]["buckets"]}
+        for bucket in found["buckets"]
+    ]
+    came = [accuracy(realized[0]), accuracy(quality(1, rows=200)), None]
+    said = [accuracy(report) for report in estimated]
+    assert [each.get(0) for each in told] == pytest.approx(came, abs=1e-12)
+    assert [each[1] for each in told] == pytest.approx(said, abs=1e-12)
+    assert sink.rejected == 0
+
+
+def accuracy(report: Report) -> float:
+    return report.finding.documents["metrics.json"]["accuracy"]
+
+
+def test_what_is_said_of_a_model_fits_the_strict_mapping_and_is_replaced_by_its_revision(cluster, sink):
+    first = [quality(), estimate(), bias(people(1)), attribution()]
+    second = [
+        quality(revision=1, rows=40),
+        estimate(revision=1, rows=40),
+        bias(people(2, sexes="FM"), revision=1),
+        unexplained(revision=1),
+    ]
+
+    def points(reports: list[Report]) -> dict[str, dict]:
+        found = [part for each in reports for part in parts(each) if part.kind == "metrics"]
+        return {part.id: {**part.body, "_version": part.version} for part in found}
+
+    for reports, newest in ((first, first), (first, first), (second, second), (first, second)):
+        sink.write(reports)
+        assert cluster.documents("metrics") == points(newest)
+    assert (sink.rejected, sink.retries) == (0, 0)
+    of_women = {"bool": {"filter": [{"term": {"metric": "DPPL"}}, {"term": {"facet_value": "F"}}]}}
+    (hit,) = cluster.request("POST", "/PREFIX-metrics/_search", {"query": of_women})["hits"]["hits"]
+    assert hit["_source"]["lower"] < hit["_source"]["value"] < hit["_source"]["upper"]
 
 
 def test_long_names_are_stored(cluster, sink):

@@ -121,8 +121,17 @@ def agrees(run: Run) -> None:
         assert report["labels"] == {"matched": matched, "waiting": records - matched, "expired": 0}
         statistics = json.loads(files[path.replace("report.json", "statistics.json")])
         assert statistics["regression_metrics"]["mae"]["value"] == pytest.approx(mae)
+    points_agree(run, {start: mae for start, (_, _, mae) in wanted.items()})
     merged_agree(run)
     assert not stored(run, "errors")
+
+
+def points_agree(run: Run, wanted: dict[int, float]) -> None:
+    """OpenSearch has the figure of each window as a point, once, and as one that labels came for."""
+    points = run.documents("metrics", {"term": {"metric": "mae"}})
+    found = {parse_time(point["window"]["start"]): point["value"] for point in points}
+    assert found == pytest.approx(wanted) and len(found) == len(points)
+    assert {point["estimate"] for point in points} == {False}
 
 
 def merged_agree(run: Run) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError, SinkBusy
 from schemas.frame import Subject
-from schemas.report import Counts, Drift, Finding, Report, Violation, Window
+from schemas.report import Counts, Coverage, Drift, Finding, Report, Violation, Window
 from schemas.statistics import Common, Dataset, FeatureStatistics, NumericalStatistics, Statistics
 from sinks.alerts import alerts
 from sinks.refused import Refused
@@ -164,8 +164,10 @@ def test_documents_of_another_form_are_no_series(document):
 
 
 def test_report_documents_have_the_declared_fields():
-    body = report_document(report("age", counts=Counts(9, 8, 1))).body
+    labelled = msgspec.structs.replace(report("age", counts=Counts(9, 8, 1)), labels=Coverage(5, 2, 1))
+    body = report_document(labelled).body
     assert flat(body) == {*INDICES["reports"]}
+    assert body["labels"] == {"matched": 5, "waiting": 2, "expired": 1}
     assert (body["status"], body["records"], body["bad"], body["violations"]) == (
         "CompletedWithViolations",
         9,
