@@ -46,12 +46,14 @@ class Test(Struct, frozen=True):
 
 
 def limits(baseline: Analysis | None) -> dict[Key, analysis.Metric]:
-    """What each metric must not be worse than: the baseline's metrics that have a value."""
+    """What each metric must not be worse than: the baseline's metrics that have a value. A text that reads
+    as an interval may be a threshold's or, in a column of bins, a value of its own."""
     found = baseline.metrics() if baseline else ()
     return {
-        (facet, range_key(value), metric.name): metric
+        (facet, key, metric.name): metric
         for facet, value, metric in found
         if metric.number is not None
+        for key in (value, range_key(value))
     }
 
 

@@ -284,6 +284,20 @@ def test_an_interval_of_a_facet_matches_whatever_its_largest_number_is():
     assert any(v.facet == "age" and v.facet_value.startswith("(40.0, 89.9") for v in judged(older, CLARIFY))
 
 
+def test_a_value_that_reads_as_an_interval_has_the_limits_of_its_own():
+    """A column of bins: its values are texts, not thresholds."""
+    names = {"F": "(18, 30]", "M": "(30, 99]"}
+
+    def binned(table: pa.Table) -> pa.Table:
+        return table.set_column(0, "band", pa.array([names[sex] for sex in table["sex"].to_pylist()]))
+
+    whole = binned(people(5_000))
+    plan = plan_of(whole, config({"band": ["(18, 30]"]}, predicted_label="predicted"))
+    known = describe(plan, Bias(plan).of_table(whole)).analysis
+    worse = Bias(plan, known).of_table(binned(people(5_000, 2, 0.2)))
+    assert {v.feature_name for v in Bias(plan, known).finish(worse).violations} == {"band"}
+
+
 def test_what_is_written_can_be_read():
     assert analysis.parse(json.dumps(document(KNOWN)).encode()) == KNOWN
 
