@@ -14,7 +14,7 @@ from monitors.model_quality.calibration import calibrated
 from monitors.model_quality.classified import probabilities
 from monitors.model_quality.confusion import document
 from monitors.model_quality.labels import MISSING, codes, normalised
-from monitors.model_quality.monitor import SERIES, Judging, series
+from monitors.model_quality.monitor import SERIES, Judging, series, thresholds
 from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.sampling import undefined
 from monitors.model_quality.scores import Scores
@@ -102,7 +102,7 @@ class Estimate:
         if self._constraints and state.scored >= max(self._judging.minimum_sample_size, 1):
             found = [*judging.violations(metrics, self._constraints, state.scored, estimate=True)]
         documents = {
-            "statistics.json": self._statistics(state, metrics),
+            "statistics.json": self._statistics(state, metrics) | thresholds(self._constraints),
             SERIES: series(metrics),
             VIOLATIONS: violations_document(found),
         }

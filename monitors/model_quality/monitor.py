@@ -11,7 +11,7 @@ from monitors.model_quality.labels import normalised
 from monitors.model_quality.ranking import Ranked
 from monitors.model_quality.regression import RegressionState
 from schemas.labelled import Labelled
-from schemas.quality import METRICS, OURS, Metric, Model, QualityConstraints
+from schemas.quality import METRICS, OURS, THRESHOLDS, Metric, Model, QualityConstraints
 from schemas.report import VIOLATIONS, Finding, violations_document
 
 State: TypeAlias = RegressionState | ClassifiedState
@@ -23,6 +23,11 @@ SERIES = "metrics.json"  # as monitors of one's own write it: numbers that becom
 def series(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """The values of metrics, by name."""
     return {name: metric.value for name, metric in metrics.items() if isinstance(metric, Metric)}
+
+
+def thresholds(constraints: QualityConstraints | None) -> dict[str, Any]:
+    """What a window was judged by, for its statistics.json: whoever draws the figures needs it."""
+    return {} if constraints is None else {THRESHOLDS: constraints.thresholds}
 
 
 class Judging(Struct, frozen=True):
@@ -82,7 +87,7 @@ class ModelQuality:
                     metrics, self._constraints, state.scored, standard_errors=errors, event_ids=ids
                 )
             ]
-        statistics = self.statistics(state, metrics)
+        statistics = self.statistics(state, metrics) | thresholds(self._constraints)
         documents = {
             "statistics.json": statistics,
             SERIES: series(metrics | statistics[OURS]),
