@@ -173,6 +173,9 @@ def overview(measured: Sequence[Report], estimated: Sequence[Report]) -> dict[st
                     at: _metric(places[at].get(window) if window else None, name)
                     for at, window in last.items()
                 },
+                "violated": [
+                    at for at, window in last.items() if window and _violates(places[at].get(window), name)
+                ],
                 "violations": [
                     sum(_violates(report, name) for report in side) for side in (measured, estimated)
                 ],
