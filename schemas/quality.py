@@ -137,3 +137,33 @@ def _is_calibration(knots: Knots) -> bool:
         if line
     )
     return ascending and len(knots.probability) == len(knots.share)
+
+
+class Figures(Struct, frozen=True):
+    """What a window's statistics.json says of a model: metrics that are one figure, and what they were judged
+    by."""
+
+    problem: ProblemType
+    metrics: Mapping[str, Metric]
+    thresholds: Mapping[str, Threshold]
+
+
+def parse_figures(text: bytes, source: str = "statistics.json") -> Figures:
+    """Read the statistics.json of a window's model quality. Raises BadBaseline.
+
+    >>> text = b'{"regression_metrics": {"mae": {"value": 0.5, "standard_deviation": "NaN"}}}'
+    >>> parse_figures(text).metrics["mae"].value
+    0.5
+    """
+    try:
+        document = msgspec.json.decode(text, type=dict[str, Any])
+        (problem,) = (problem for problem in get_args(ProblemType) if METRICS[problem] in document)
+        metrics = msgspec.convert(document[METRICS[problem]], dict[str, Any])
+        figures = {name: m for name, m in metrics.items() if isinstance(m, dict) and "value" in m}
+        return Figures(
+            problem,
+            msgspec.convert(figures, dict[str, Metric]),
+            msgspec.convert(document.get(OURS, {}).get(THRESHOLDS, {}), dict[str, Threshold]),
+        )
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise BadBaseline(f"{source}: not the statistics of a model's quality: {error}") from error

@@ -257,7 +257,7 @@ def _outcome(run: Replay, exit_zero: bool) -> int:
     for table in show.drift_tables(reports):
         _out.print(table, "")
     rows_at = settings.rows or str(settings.output / "captures")
-    show.outcome(_out, summary, show.windows(reports), settings.output, rows_at)
+    show.outcome(_out, summary, reports, settings.output, rows_at)
     for problem in run.problems:
         _complain(problem)
     counts = summary["counts"]

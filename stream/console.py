@@ -71,7 +71,9 @@ def drift_tables(reports: Iterable[Report]) -> Iterator[Table | Text]:
         name = "/".join(part for part in report["subject"].values() if part)
         for violation in report["violations"]:
             segment = ", ".join(violation.get("segment", {}).values())
-            what = (segment, violation["feature_name"], violation["constraint_check_type"])
+            # An estimate says the same of the same window as a figure that was measured: they are two things.
+            kind = " (estimate)" if violation.get("estimate") else ""
+            what = (segment, violation["feature_name"] + kind, violation["constraint_check_type"])
             subjects[name].append((what, report))
     ranked = sorted(subjects.items(), key=lambda item: (-len(item[1]), item[0]))
     shown = ranked[:_MOST_TABLES]
@@ -102,7 +104,8 @@ def _table(subject: str, hits: Sequence[_Hit], most: int) -> Table:
     for (segment, feature, check), found in ranked[:most]:
         first, last = (moments(report["window"]["start"]) for report in (found[0], found[-1]))
         named = f"{feature} [{segment}]" if segment else feature
-        cells = (named, check.removesuffix("_check"), f"{len(found):,}", first, last)
+        windows = {report["window"]["start"] for report in found}
+        cells = (named, check.removesuffix("_check"), f"{len(windows):,}", first, last)
         table.add_row(*map(Text, cells), _distance(feature, check, found))
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more: see the page"
@@ -179,7 +182,7 @@ def windows(reports: Iterable[Report]) -> tuple[int, int, int]:
 def outcome(
     console: Console,
     summary: Mapping[str, Any],
-    seen: tuple[int, int, int],
+    reports: Sequence[Report],
     directory: Path,
     rows_at: str,
 ) -> None:
@@ -187,10 +190,12 @@ def outcome(
     counts = summary["counts"]
     records, rows, bad, late = (counts[name] for name in ("records", "rows", "bad", "late"))
     filtered = f", {counts['filtered']:,} filtered" if counts["filtered"] else ""
-    total, hits, empty = seen
+    total, hits, empty = windows(reports)
+    revised = sum(report["revision"] > 0 for report in reports if "labels" in report)
     lines = [
         f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late{filtered}",
         f"Windows  {total:,}: {hits:,} with violations, {empty:,} without data",
+        *_labels(summary.get("quality"), revised),
         *_kept_aside(summary["bad_by_reason"], late, directory),
         *(_WHY_LATE if late > records / 10 else ()),
         f"Reports  {directory / 'reports'}",
@@ -200,6 +205,26 @@ def outcome(
     ]
     for line in lines:
         console.out(line, highlight=False)
+
+
+def _labels(found: Mapping[str, Any] | None, revised: int) -> Iterator[str]:
+    """What became of predictions and of labels, where they were joined, in records.
+
+    >>> waits = {"records": 9, "late": 0, "matched": 6, "waiting": 2, "expired": 1}
+    >>> list(_labels({"predictions": waits, "labels": {"records": 6, "waiting": 0, "expired": 0}}, 1))
+    ['Labels   9 predictions: 6 with their label, 2 waiting, 1 expired; 1 window revised']
+    """
+    if found is None:
+        return
+    mine, theirs = found["predictions"], found["labels"]
+    late = f", {mine['late']:,} late" if mine["late"] else ""
+    windows_ = f"{revised:,} {'window' if revised == 1 else 'windows'} revised"
+    yield (
+        f"Labels   {mine['records']:,} predictions: {mine['matched']:,} with their label, "
+        f"{mine['waiting']:,} waiting, {mine['expired']:,} expired{late}; {windows_}"
+    )
+    if alone := theirs["waiting"] + theirs["expired"]:
+        yield f"  {alone:,} labels of {theirs['records']:,} met no prediction"
 
 
 def sent(console: Console, place: str, told: Told, seconds: float) -> None:

@@ -40,3 +40,12 @@ class QualitySettings(Section):
         None, description="label in ground truth that is a JSON object"
     )
     positive_label: Name | None = Field(None, description="positive class of a binary problem")
+    constant_label: Name | None = Field(
+        None, description="what the constant classifier of a multiclass problem answers"
+    )
+    minimum_sample_size: int = Field(
+        0, ge=0, description="rows with a label, of estimates rows, below which a window has no violation"
+    )
+    standard_errors: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="a metric is a violation when it is so far beyond"
+    )

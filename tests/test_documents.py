@@ -31,6 +31,16 @@ def test_every_setting_is_documented_and_nothing_else_is():
     assert documented == names(Settings) | endpoint
 
 
+def test_the_documents_of_model_quality_lead_to_each_other_and_the_readme_to_both():
+    documents = {"model-quality.md", "model-metrics.md"}
+    for document in (ROOT / "docs" / name for name in documents):
+        others = documents - {document.name}
+        assert others <= set(re.findall(r"\]\(([^)#]+)", document.read_text()))
+    assert {f"docs/{name}" for name in documents} <= set(
+        re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+    )
+
+
 def test_the_links_between_documents_lead_somewhere():
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):

@@ -1,4 +1,5 @@
-"""The demo: a year of real flights through streamgauge, from training data to a page of what drifted.
+"""The demo: a year of real flights through streamgauge, from training data to a page of what drifted, and how
+good the model was.
 
     python examples/flights/demo.py OUT
 
@@ -16,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from model import FEATURES
+from model import FEATURES, LABEL, OUTPUTS
 from traffic import generate
 
 WINDOW = "1d"
@@ -34,6 +35,12 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("temp", "humid", "wind_speed", "pressure", "visib"), _ONE_DAY_OF_WEATHER),
 }
 
+# The same for the model's quality: suggested is what the quarter had, and days differ. What is left is what a
+# person on call wants to hear of.
+LESS_THAN = {"accuracy": 0.85, "recall": 0.55, "precision": 0.8, "auc": 0.85}
+RETENTION = "7d"  # how long labels may take
+QUALITY = ("--inference-attribute", OUTPUTS[0], "--probability-attribute", OUTPUTS[1])
+
 HERE = Path(__file__).absolute().parent
 MODEL = f"{HERE / 'served.py'}:model"
 METHOD = HERE / "analysis_config.json"
@@ -50,7 +57,7 @@ def main(out: Path) -> int:
     code = run(
         "replay",
         str(work / "captures"),
-        *("--config", str(explained(work)), "--baseline", str(work / "baseline"), "--output", str(out)),
+        *("--config", str(settings(work)), "--baseline", str(work / "baseline"), "--output", str(out)),
         *("--window", WINDOW, "--lateness", LATENESS, "--overwrite", "--exit-zero"),
     )
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. Open {out / 'index.html'} in a browser.")
@@ -65,6 +72,10 @@ def prepare(work: Path) -> None:
     if run("baseline", str(traffic.baseline), "--output", str(work / "baseline")):
         raise SystemExit("the baseline could not be made")
     edit(work / "baseline" / "constraints.json")
+    asked = ("--problem-type", "BinaryClassification", *QUALITY, "--ground-truth-attribute", LABEL)
+    if run("baseline", str(traffic.reference), *asked, "--output", str(work / "baseline")):
+        raise SystemExit("the baseline of the model's quality could not be made")
+    loosen(work / "baseline" / "model_quality" / "constraints.json")
     chosen = (*("--config", str(METHOD), "--features", ",".join(FEATURES)), *("--rows", "400"))
     if run(
         "explain", str(traffic.baseline), *("--model", MODEL), *chosen, "--output", str(work / "baseline")
@@ -73,13 +84,19 @@ def prepare(work: Path) -> None:
     (work / "complete").touch()
 
 
-def explained(work: Path) -> Path:
-    """Settings that ask the model why, of a few rows a day."""
-    settings = work / "streamgauge.toml"
-    chosen = {"model": MODEL, "config": str(METHOD), "features": FEATURES, "rows": 50}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in chosen.items()]
-    settings.write_text("\n".join(["[explain]", *lines]) + "\n")
-    return settings
+def settings(work: Path) -> Path:
+    """Settings that ask the model why, of a few rows a day, and say where labels come."""
+    written = work / "streamgauge.toml"
+    tables: dict[str, dict[str, Any]] = {
+        "explain": {"model": MODEL, "config": str(METHOD), "features": FEATURES, "rows": 50},
+        "labels": {"places": [str(work / "ground-truth")], "retention": RETENTION, "merged": False},
+        "quality": {"minimum_sample_size": 100, "standard_errors": 2},
+    }
+    lines = []
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
+    written.write_text("\n".join(lines) + "\n")
+    return written
 
 
 def edit(constraints: Path) -> None:
@@ -90,6 +107,21 @@ def edit(constraints: Path) -> None:
             feature["monitoring_config_overrides"] = override
     constraints.write_text(json.dumps(document, indent=2) + "\n")
     console.print(f"edited {constraints}: thresholds of {', '.join(OVERRIDES)}", soft_wrap=True)
+
+
+def loosen(constraints: Path) -> None:
+    """Keep the thresholds that matter, at what a day may have."""
+    document = json.loads(constraints.read_text())
+    (rules,) = (rules for rules in document.values() if isinstance(rules, dict))
+    for name in list(rules):
+        if name in LESS_THAN:
+            rules[name]["threshold"] = LESS_THAN[name]
+        else:
+            del rules[name]
+    constraints.write_text(json.dumps(document, indent=2) + "\n")
+    console.print(
+        f"edited {constraints}: {', '.join(f'{n} {v}' for n, v in LESS_THAN.items())}", soft_wrap=True
+    )
 
 
 def run(*arguments: str) -> int:

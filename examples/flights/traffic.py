@@ -9,6 +9,10 @@ The event time of a record is the scheduled departure of its flights.
 middle, and `DELAYED` records stand in the hour folder `DELAY` after their event time. Each holds one row.
 Made up as well: who sends CSV, JSON or JSON Lines, and when the flights that are to leave one airport in one
 minute go in one request. These draws are seeded: a second run writes the same bytes.
+
+What came true is in `DIR/ground-truth/yyyy/mm/dd/hh/labels.jsonl`, by the hour in which it came (see
+ground_truth.py). `DIR/reference.csv` is January to March with labels, each flight answered by a model that
+had not seen its day: what quality to expect.
 """
 
 import sys
@@ -22,7 +26,9 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import pandas as pd
 
-from model import FEATURES, SEED, departures, score, train
+import ground_truth
+from ground_truth import Truth
+from model import FEATURES, SEED, departures, held_out, score, train
 from payloads import FORMS, Row, capture_line
 
 ENDPOINT, VARIANT = "flight-delay", "AllTraffic"
@@ -41,34 +47,39 @@ class Traffic:
     """What `generate` wrote. `records` and `rows` count the damaged and the delayed as well, one row each."""
 
     baseline: Path
+    reference: Path
     captures: Path
+    ground_truth: Path
     baseline_rows: int
     files: int
     records: int
     rows: int
     damaged: int
     delayed: int
+    truth: Truth
 
     def summary(self) -> str:
-        """The counts, and what is not real, in two lines to print."""
+        """The counts, and what is not real, in four lines to print."""
         return (
             f"{self.rows:,} flights in {self.records:,} records in {self.files:,} capture files; "
             f"{self.baseline_rows:,} flights in the baseline\n"
             f"Broken on purpose: {self.damaged} records are cut off in the middle, "
-            f"{self.delayed} were written {DELAY.days} days after their event time"
+            f"{self.delayed} were written {DELAY.days} days after their event time\n{self.truth.summary()}"
         )
 
 
 def generate(
     directory: Path, *, days: int | None = None, progress: Callable[[str], None] | None = None
 ) -> Traffic:
-    """Write baseline.csv and captures/ in `directory`: all days from April on, or only the first `days`.
+    """Write baseline.csv and reference.csv in `directory`, and captures/ and ground-truth/: all days from
+    April on, or only the first `days`.
 
     `progress` is told in words what is done next.
     Raises FileExistsError when there are captures already: two runs must not mix.
     """
     say = progress or (lambda _: None)
-    captures, baseline = directory / "captures", directory / "baseline.csv"
+    captures, labels = directory / "captures", directory / "ground-truth"
+    baseline, reference = directory / "baseline.csv", directory / "reference.csv"
     captures.mkdir(parents=True)
 
     say("reading the flights and the weather of 2013")
@@ -81,18 +92,22 @@ def generate(
     say(f"training on {len(past):,} flights")
     model = train(past)
     score(model, past).join(past[FEATURES]).to_csv(baseline, index=False, lineterminator="\n")
+    say("and on two thirds of their days at a time, to see how good such a model is on the others")
+    held_out(past).to_csv(reference, index=False, lineterminator="\n")
 
     say(f"replaying {len(replayed):,} flights")
     requests = _requests(replayed)
     files = _write(captures / ENDPOINT / VARIANT, requests, replayed, score(model, replayed))
+    truth = ground_truth.write(labels, requests, replayed, until=requests["at"].max())
     damaged, delayed = int(requests["damaged"].sum()), int(requests["delayed"].sum())
-    return Traffic(baseline, captures, len(past), files, len(requests), len(replayed), damaged, delayed)
+    counts = (len(past), files, len(requests), len(replayed), damaged, delayed)
+    return Traffic(baseline, reference, captures, labels, *counts, truth)
 
 
 def _requests(flights: pd.DataFrame) -> pd.DataFrame:
     """How `flights`, in the order of their schedule, were sent: one row a request, in the order of arrival.
 
-    Its flights are those at `start` up to `end`.
+    Its flights are those at `start` up to `end`, and `name` is its id.
     """
     draw = np.random.default_rng(SEED)
     minutes = flights.groupby(["scheduled", "origin"])
@@ -108,6 +123,8 @@ def _requests(flights: pd.DataFrame) -> pd.DataFrame:
 
     at = flights["scheduled"].to_numpy()[start]
     requests = pd.DataFrame({"start": start, "end": end, "damaged": damaged, "delayed": delayed, "at": at})
+    names, others = _inference_ids(flights), end - start - 1  # a request has one id, not one a row
+    requests["name"] = [names[at] + (f"+{n}" if n else "") for at, n in zip(start, others, strict=True)]
     requests["form"] = draw.choice(len(FORMS), len(start), p=[form.share for form in FORMS])
     requests["arrived"] = requests["at"].where(~delayed, requests["at"] + DELAY)
     return requests.sort_values("arrived", kind="stable", ignore_index=True)
@@ -115,18 +132,16 @@ def _requests(flights: pd.DataFrame) -> pd.DataFrame:
 
 def _write(folder: Path, requests: pd.DataFrame, flights: pd.DataFrame, answers: pd.DataFrame) -> int:
     """Write the capture files and return their number."""
-    inputs, outputs, names = _rows(flights[FEATURES]), _rows(answers), _inference_ids(flights)
+    inputs, outputs = _rows(flights[FEATURES]), _rows(answers)
 
     def line(request: Any) -> str:
         rows = slice(request.start, request.end)
-        others = request.end - request.start - 1
-        name = names[request.start] + (f"+{others}" if others else "")  # a request has one id, not one a row
         text = capture_line(
             FORMS[request.form],
             inputs[rows],
             outputs[rows],
-            event_id=str(uuid5(NAMESPACE, name)),
-            inference_id=name,
+            event_id=str(uuid5(NAMESPACE, request.name)),
+            inference_id=request.name,
             at=f"{request.at:%Y-%m-%dT%H:%M:%SZ}",
         )
         return text[: len(text) // 2] if request.damaged else text

@@ -6,6 +6,8 @@ from math import inf
 NO_DATA = "#d5d5d5"
 BASELINE, CURRENT = "#b3bdc8", "#1f5a92"
 ROWS, BAD, LATE = "#7d9dbb", "#a33a2a", "#d9a441"
+ESTIMATE = "#b8860b"
+LABELS = {"matched": CURRENT, "waiting": "#e8b04a", "expired": "#9aa3ad"}
 STEPS = {
     0.5: "#e9f0f6",
     0.75: "#cbdbe9",

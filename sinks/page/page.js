@@ -104,6 +104,31 @@ function rankRows({ windows, attribution }, which) {
   });
 }
 
+function coverageRows({ quality }) {
+  const { windows } = quality;
+  return stacked(windows.s.flatMap((s, at) => ["matched", "waiting", "expired"].map((of) => {
+    const row = Object.fromEntries(Object.entries(windows).map(([name, column]) => [name, column[at]]));
+    return { ...row, of, n: row[of] };
+  })));
+}
+
+function qualityRows({ quality }, which) {
+  const { windows, series, thresholds } = quality;
+  return windows.s.map((s, at) => {
+    const row = Object.fromEntries(Object.entries(windows).map(([name, column]) => [name, column[at]]));
+    const [value, low, high, worse, estimate, worseEstimate] = series[which].map((column) => column[at]);
+    const threshold = thresholds[which];
+    const bound = [threshold, value, estimate].find((number) => number !== null);
+    return { ...row, mid: (s + row.e) / 2, value, low, high, worse, estimate, worseEstimate, threshold, bound };
+  });
+}
+
+function unlabelled({ quality }) {
+  const { s, e, label, matched, waiting, expired } = quality.windows;
+  return s.map((start, at) => ({ s: start, e: e[at], label: label[at], status: "no predictions", n: matched[at] + waiting[at] + expired[at] }))
+    .filter(({ n }, at) => !n && quality.series.every((columns) => columns[0][at] === null && columns[4][at] === null));
+}
+
 function undefinedMetrics({ bias }, facet) {
   return bias.series[facet].undefined.map(([why, names]) => `Not defined: ${names} (${why}).`).join(" ");
 }
@@ -143,6 +168,19 @@ async function draw(section) {
     find("label").addEventListener("change", ({ target }) => {
       line.data("ndcg", ndcgRows(data, target.value)).runAsync();
       bump.data("ranks", rankRows(data, target.value)).runAsync();
+    });
+  }
+  if (data.quality) {
+    const empty = unlabelled(data);
+    const line = await embed("quality", { gaps: empty, quality: qualityRows(data, 0) });
+    await embed("coverage", { gaps: empty, coverage: coverageRows(data) });
+    const show = (metric) => {
+      find("metric").value = metric;
+      line.data("quality", qualityRows(data, metric)).runAsync();
+    };
+    find("metric").addEventListener("change", ({ target }) => show(target.value));
+    section.addEventListener("click", ({ target }) => {
+      if (target.dataset.metric) show(target.dataset.metric);
     });
   }
   let now = lead ? cells[lead[0]][lead[1]] : cells.flat().find((cell) => cell);

@@ -9,13 +9,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas import analysis
+from schemas import analysis, quality
 from schemas.analysis import Analysis
 from schemas.errors import BadBaseline
 from schemas.frame import Subject
+from schemas.quality import Figures
 from schemas.report import Counts, Coverage, Drift, Violation
 
 NO_DATA = "NoData"
+MEASURED, ESTIMATED = "model_quality", "model_quality_estimate"  # monitors of a model's quality
 
 _UNREADABLE = (OSError, OverflowError, RecursionError, UnicodeDecodeError, msgspec.DecodeError, BadBaseline)
 
@@ -48,6 +50,7 @@ class Report(Struct, frozen=True):
     incomplete: str = ""
     labels: Coverage | None = None  # of a monitor of rows with labels
     analysis: Analysis | None = None  # of a monitor of bias or attributions, from the file beside it
+    figures: Figures | None = None  # of a monitor of a model's quality, from the file beside it
 
     def __post_init__(self) -> None:
         for drift in self.drift:
@@ -93,9 +96,10 @@ def read(directory: Path) -> Found:
     for path in sorted((directory / "reports").rglob("report.json")):
         try:
             report = msgspec.json.decode(path.read_bytes(), type=Report)
-            reports.append(
-                msgspec.structs.replace(report, analysis=_analysis(path.with_name("analysis.json")))
-            )
+            found = _analysis(path.with_name("analysis.json"))
+            of_quality = report.monitor in (MEASURED, ESTIMATED)
+            figures = _figures(path.with_name("statistics.json")) if of_quality else None
+            reports.append(msgspec.structs.replace(report, analysis=found, figures=figures))
         except _UNREADABLE as error:
             broken[_name(path, directory)] = _reason(error)
     summary = None
@@ -111,6 +115,11 @@ def read(directory: Path) -> Found:
 def _analysis(path: Path) -> Analysis | None:
     """The analysis beside a report; None where there is none."""
     return analysis.parse(path.read_bytes()) if path.is_file() else None
+
+
+def _figures(path: Path) -> Figures | None:
+    """The figures beside a report of a model's quality; None where there are none."""
+    return quality.parse_figures(path.read_bytes(), path.name) if path.is_file() else None
 
 
 def _name(path: Path, directory: Path) -> str:

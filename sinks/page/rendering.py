@@ -11,7 +11,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from sinks.page import colours
+from sinks.page import colours, quality
 from sinks.page.packing import Limits
 from sinks.page.reading import Key, Report, Summary
 from sinks.page.sections import newest, section, totals
@@ -28,7 +28,7 @@ def render(
     shown = {key: newest(of_key[key]) for key in sorted(of_key)}
     limits = Limits.among(len(shown))
     return _template().render(
-        sections=[section(of_one, limits) for of_one in shown.values()],
+        sections=[section(of_one, limits, quality.sides(shown, key)) for key, of_one in shown.items()],
         totals=totals([r for of_one in shown.values() for r in of_one], summary.counts if summary else None),
         reasons=reasons(summary.bad_by_reason) if summary else [],
         subjects=len({key[:3] for key in shown}),
@@ -36,6 +36,7 @@ def render(
         broken=dict(broken or {}),
         bundle=_bundle() if shown else "",
         no_data=colours.NO_DATA,
+        estimate=colours.ESTIMATE,
     )
 
 

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from schemas.report import Counts, Coverage, Violation
-from sinks.page import attribution, bias, charts
+from sinks.page import attribution, bias, charts, quality
 from sinks.page.axes import Domain
 from sinks.page.packing import Limits, milliseconds, pack
 from sinks.page.ranking import Feature, is_p_value, lead, ranked, severity
@@ -24,14 +24,18 @@ def newest(reports: Sequence[Report]) -> list[Report]:
     return [of_window[window] for window in sorted(of_window)]
 
 
-def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
-    """What the template writes of `reports`, all of one subject and monitor, and as `data` what is drawn."""
+def section(reports: Sequence[Report], limits: Limits, sides: quality.Sides | None = None) -> dict[str, Any]:
+    """What the template writes of `reports`, all of one subject and monitor, and as `data` what is drawn.
+
+    `sides` are the reports of a model's quality that are drawn together here.
+    """
     features = ranked(reports)
     shown = [feature.name for feature in features[: limits.features]]
     drawn = limits.latest(reports, len(shown))
     checks = sorted({violation.constraint_check_type for r in drawn for violation in r.violations})
     packed = pack(drawn, shown, limits)
     of_bias, of_model = bias.pack(drawn), attribution.pack(drawn)
+    of_quality = quality.pack(*sides) if sides else None
     domain = Domain(
         milliseconds(drawn[0].window.start), max(milliseconds(r.window.end) for r in drawn), len(drawn)
     )
@@ -45,6 +49,7 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
         "labels": _labels(reports),
         "bias": of_bias,
         "attribution": of_model,
+        "quality": quality.overview(*sides) if sides and of_quality else None,
         "bias_height": bias.height(of_bias) if of_bias else 0,
         "height": charts.ROW_HEIGHT * max(3, len(shown)) + 80,
         "drawn": len(drawn),
@@ -58,9 +63,11 @@ def section(reports: Sequence[Report], limits: Limits) -> dict[str, Any]:
             **packed.data,
             "specs": charts.specs(domain, shown, checks)
             | ({"bias": bias.spec()} if of_bias else {})
-            | (attribution.specs(domain) if of_model else {}),
+            | (attribution.specs(domain) if of_model else {})
+            | (quality.specs(of_quality) if of_quality else {}),
             **({"bias": of_bias} if of_bias else {}),
             **({"attribution": of_model} if of_model else {}),
+            **({"quality": of_quality} if of_quality else {}),
         },
     }
 

@@ -7,7 +7,7 @@ import msgspec
 
 from monitors.base import Monitor
 from monitors.model_quality.estimate import Estimate, is_possible
-from monitors.model_quality.monitor import ModelQuality
+from monitors.model_quality.monitor import Judging, ModelQuality
 from schemas.errors import ConfigError
 from schemas.layout import Layout
 from schemas.predictions import Attributes
@@ -36,13 +36,15 @@ def quality_setup(
         model.probability_attribute is None or model.problem_type != "BinaryClassification"
     ):
         raise ConfigError("quality.inference_attribute: needed to tell what the model has predicted")
+    judging = Judging(settings.minimum_sample_size, settings.standard_errors)
+    monitor = ModelQuality(model, found.constraints, judging, constant_label=settings.constant_label)
     setup = QualitySetup(
         layout,
         _attributes(model, settings.probability_threshold_attribute),
-        (ModelQuality(model, found.constraints),),
+        (monitor,),
         model.ground_truth_attribute,
     )
-    estimates = (Estimate(model, found.constraints),) if known and is_possible(model) else ()
+    estimates = (Estimate(model, found.constraints, judging),) if known and is_possible(model) else ()
     return setup, estimates, model.problem_type == "Regression"
 
 

@@ -52,6 +52,19 @@ def lines(made: Any) -> list[Line]:
 
 
 @pytest.fixture(scope="module")
+def labels(made: Any) -> dict[str, tuple[datetime, list[str]]]:
+    """When the labels of each request came, and what they are."""
+    found = {}
+    for path in made.ground_truth.glob("*/*/*/*/labels.jsonl"):
+        came = datetime.strptime("/".join(path.parts[-5:-1]), "%Y/%m/%d/%H")
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            data = record["groundTruthData"]["data"]
+            found[record["eventMetadata"]["eventId"]] = (came, [c.strip('"') for c in data.split("\n")])
+    return found
+
+
+@pytest.fixture(scope="module")
 def records(lines: list[Line]) -> list[Any]:
     return [line.record for line in lines if line.record]
 
@@ -130,6 +143,61 @@ def test_ids_are_unique_and_fit_the_inference_id_of_the_service(records: list[An
         assert max(map(len, ids)) <= 64
 
 
+def of(record: Any) -> tuple[str, datetime]:
+    """The id of a request, and its event time."""
+    about = record["eventMetadata"]
+    return about["inferenceId"], datetime.fromisoformat(about["inferenceTime"].rstrip("Z"))
+
+
+def test_every_request_has_its_labels_or_is_counted_among_those_without(
+    made: Any, labels: dict[str, Any], records: list[Any]
+) -> None:
+    truth = made.truth
+    assert len(labels) == truth.written
+    assert truth.written + truth.missing + truth.to_come == made.records
+    assert min(truth.written, truth.slow, truth.missing, truth.to_come) > 0
+    for record in records:
+        if (known := labels.get(of(record)[0])) is not None:
+            assert len(known[1]) == len(rows(record, "endpointInput"))
+    assert {label for _, many in labels.values() for label in many} == {"0", "1", ""}
+
+
+def test_labels_come_after_landing_and_those_of_one_airport_days_later(
+    labels: dict[str, Any], records: list[Any]
+) -> None:
+    end = max(of(record)[1] for record in records)
+    waited: dict[bool, list[float]] = {True: [], False: []}
+    for name, event in map(of, records):
+        if name in labels:
+            came = labels[name][0]
+            assert event < came <= end and came.hour % 6 == 0
+            waited["-LGA-" in name].append((came - event) / timedelta(days=1))
+    assert max(waited[False]) < 1.5  # twelve hours late, to Honolulu
+    assert min(waited[True]) > 1 and max(waited[True]) > 2.5
+
+
+def test_labels_are_what_the_airlines_reported(traffic: Any, labels: dict[str, Any]) -> None:
+    flights = import_module("model").departures()
+    known = flights[(flights["date"] >= "2013-04-01") & (flights["date"] < "2013-04-05")]
+    ids = traffic._inference_ids(known)
+    late = {name: minutes for name, minutes in zip(ids, known["arr_delay"], strict=True)}
+    alone = {name: many for name, (_, many) in labels.items() if "+" not in name}
+    assert len(alone) > 1000
+    assert all(many == [str(int(late[name] > 15))] for name, many in alone.items())
+
+
+def test_the_quality_to_expect_is_that_of_days_the_model_had_not_seen(made: Any) -> None:
+    with made.reference.open(encoding="utf-8", newline="") as file:
+        rows_ = list(csv.DictReader(file))
+    assert len(rows_) == made.baseline_rows
+    assert {row["was_late"] for row in rows_} == {"0", "1"}
+    with made.baseline.open(encoding="utf-8", newline="") as file:
+        trained = [row["late"] for row in csv.DictReader(file)]
+    hits = [sum(p == row["was_late"] for p, row in zip(column, rows_, strict=True))
+            for column in (trained, [row["late"] for row in rows_])]  # fmt: skip
+    assert hits[0] > hits[1] > 0.85 * len(rows_)
+
+
 def test_a_second_run_writes_the_same_bytes(traffic: Any, made: Any, tmp_path: Path) -> None:
     def files(root: Path) -> dict[Path, bytes]:
         return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -144,5 +212,11 @@ def test_captures_of_another_run_are_not_mixed_in(traffic: Any, made: Any) -> No
         traffic.generate(made.baseline.parent, days=1)
 
 
-def test_what_is_broken_on_purpose_is_said(made: Any) -> None:
+def test_what_is_broken_or_late_on_purpose_is_said(made: Any) -> None:
     assert "Broken on purpose: 12 records are cut off in the middle, 25 were written 3 days" in made.summary()
+    truth = made.truth
+    assert (
+        f"{truth.missing:,} were diverted and get none, {truth.to_come:,} wait for theirs" in made.summary()
+    )
+    late = f"Late on purpose: the {truth.slow:,} labels from LaGuardia come 1 to 5 days later"
+    assert late in made.summary()
