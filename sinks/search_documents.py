@@ -20,6 +20,7 @@ OPEN, RESOLVED = "open", "resolved"
 # Metrics that every report says; others come of documents, which a report may leave as they are.
 ALWAYS = (*Counts.__struct_fields__, "violations", "drift", "effect", "p_value", "q_value")
 
+_OF_A_METRIC = ("metric_name", "facet_value", "label", "estimate")
 _OF_ONE = ("facet_value", "label")  # what tells points of a metric and a feature apart, where there are more
 
 
@@ -81,7 +82,7 @@ def resolved(identifier: str, alert: Mapping[str, Any], revision: int) -> Docume
 
 def _alert(about: Mapping[str, Any], violation: Mapping[str, Any]) -> dict[str, Any]:
     segment = violation.get("segment")
-    same = ("description", "rows", "affected", "severity", "first_seen", "sample_event_ids")
+    same = ("description", "rows", "affected", "severity", "first_seen", "sample_event_ids", *_OF_A_METRIC)
     return {
         **about,
         "status": OPEN,

@@ -48,6 +48,10 @@ INDICES: Mapping[str, Mapping[str, Kind]] = {
         "first_seen": "date",
         "sample_event_ids": "keyword",
         "segment": "keyword",  # column=value, one for each column
+        "metric_name": "keyword",  # of bias, of attributions, of a model's quality
+        "facet_value": "keyword",
+        "label": "keyword",
+        "estimate": "boolean",  # it was made before labels came
     },
     "metrics": {
         **_COMMON,

@@ -230,3 +230,14 @@ def test_documents_of_a_former_revision_say_nothing_of_a_window_that_could_not_b
     finding = msgspec.structs.replace(blind.finding, documents=documents)
     assert blind.status == "NoData"
     assert stored(known, msgspec.structs.replace(blind, finding=finding)) == stored(blind)
+
+
+def test_each_metric_of_bias_that_is_worse_is_an_alert_of_its_own_that_names_it():
+    women = pa.array(["F"] * 240 + ["M"] * 60)
+    predicted = pa.array([0] * 230 + [1] * 70)
+    worse = people(1, sexes="F").set_column(0, "sex", women).set_column(3, "predicted", predicted)
+    report = bias(worse)
+    found = [part for part in parts(report) if part.kind == "alerts"]
+    named = {(part.body["feature"], part.body["facet_value"], part.body["metric_name"]) for part in found}
+    assert {("sex", "F", "DPPL"), ("sex", "F", "CI")} <= named
+    assert len(named) == len({part.id for part in found}) == len(report.finding.violations)

@@ -101,11 +101,16 @@ def test_all_that_a_violation_says_is_there_and_has_a_declared_field():
         "1970-01-01T00:00:00Z",
         ["a", "b"],
         {"city": "rome", "plan": "a=b"},
+        facet_value="rome",
+        metric_name="ndcg",
+        estimate=True,
+        label="yes",
     )
     whole = msgspec.structs.replace(report(), finding=Finding([full], [], {}))
     (alert,) = [part.body for part in parts(whole) if part.kind == "alerts"]
     assert alert["segment"] == ["city=rome", "plan=a=b"]
     assert (alert["rows"], alert["affected"], alert["severity"]) == (9, 2, "high")
+    assert (alert["metric_name"], alert["label"], alert["estimate"]) == ("ndcg", "yes", True)
     assert flat(alert) == {*INDICES["alerts"]}
 
 
