@@ -5,6 +5,10 @@
 It is trained when it starts, on the flights of the first three months, as in the demo.
 """
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for so few rows at a time, threads cost more than they bring
+
 import pandas as pd
 import pyarrow as pa
 

@@ -92,7 +92,7 @@ def generate(
     say(f"training on {len(past):,} flights")
     model = train(past)
     score(model, past).join(past[FEATURES]).to_csv(baseline, index=False, lineterminator="\n")
-    say("and on two thirds of their days at a time, to see how good such a model is on the others")
+    say("and on two thirds of the days at a time, to score the others")
     held_out(past).to_csv(reference, index=False, lineterminator="\n")
 
     say(f"replaying {len(replayed):,} flights")

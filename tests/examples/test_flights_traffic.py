@@ -172,7 +172,7 @@ def test_labels_come_after_landing_and_those_of_one_airport_days_later(
             came = labels[name][0]
             assert event < came <= end and came.hour % 6 == 0
             waited["-LGA-" in name].append((came - event) / timedelta(days=1))
-    assert max(waited[False]) < 1.5  # twelve hours late, to Honolulu
+    assert max(waited[False]) < 2  # hours late, hours to Honolulu, and hours until it is told
     assert min(waited[True]) > 1 and max(waited[True]) > 2.5
 
 
