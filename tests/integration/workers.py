@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from pyarrow import fs
 
 from made import HOUR, capture, table
@@ -464,7 +465,10 @@ prefix = "{name}"
         with closing(KafkaConsumer(bootstrap_servers=self.brokers)) as consumer:
             ends = consumer.end_offsets(places)
         with closing(KafkaAdminClient(bootstrap_servers=self.brokers)) as admin:
-            found = admin.list_group_offsets([self.name])[self.name]
+            try:
+                found = admin.list_group_offsets([self.name])[self.name]
+            except KafkaError:  # a broker that has just started does not know its groups yet
+                return 0, 1
         offsets = {place: found[place].offset for place in places if place in found}
         return sum(max(offset, 0) for offset in offsets.values()), sum(ends.values())
 
