@@ -65,7 +65,7 @@ class Join:
         self._sides = {name: Runs(name, stored) for name in (_NUMBERS, _TEXTS)}
         self._labels = Runs(_LABELS, stored)
         self._subjects: list[Subject] = []
-        self._watermarks: dict[int, int] = {}
+        self.watermarks: dict[int, int] = {}  # ms, by code of the subject
         self._settled: dict[int, int] = {}  # windows that begin before cannot be joined anew, by subject
         self._again: set[tuple[int, int]] = set()  # windows in which a label has changed
         self.counts = JoinCounts()
@@ -76,7 +76,7 @@ class Join:
     def predictions(self, new: Predictions, raw: Indices) -> list[Joined]:
         """Take in predictions; what they give with labels that came before. `raw` says where each record is
         kept, and is handed back with it."""
-        ids, subject = hashes(new.id), self._code(new.subject)
+        ids, subject = hashes(new.id), self.code(new.subject)
         n = len(new)
         columns = pa.table(
             {
@@ -212,11 +212,11 @@ class Join:
 
     def advance(self, subject: Subject, watermark: int) -> None:
         """Take in how far the event time of a subject has come, and let go of what is too old."""
-        code = self._code(subject)
-        before = self._watermarks.get(code, BEFORE_ALL)
+        code = self.code(subject)
+        before = self.watermarks.get(code, BEFORE_ALL)
         if watermark == END_OF_TIME or watermark // self._size <= before // self._size:
             return
-        self._watermarks[code] = watermark
+        self.watermarks[code] = watermark
         over = (watermark - self._retention) // self._size * self._size  # end of the last window that is over
 
         def old(run: Run) -> Mask:
@@ -270,26 +270,27 @@ class Join:
     @property
     def clock(self) -> int:
         """The event time that has been reached by any subject; labels that come before all have no age."""
-        return max(self._watermarks.values(), default=END_OF_TIME)
+        return max(self.watermarks.values(), default=END_OF_TIME)
 
     def _side(self, values: pa.ListArray) -> Runs:
         return self._sides[_TEXTS if values.type.value_type == pa.string() else _NUMBERS]
 
-    def _code(self, subject: Subject) -> int:
+    def code(self, subject: Subject) -> int:
+        """The number that a subject has here."""
         if subject not in self._subjects:
             self._subjects.append(subject)
         return self._subjects.index(subject)
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values. Call `corrected` before it."""
-        about = (self._subjects, self._watermarks, self._settled, self.counts)
+        about = (self._subjects, self.watermarks, self._settled, self.counts)
         changes = self._tracker.changes({_ABOUT: {key(_ABOUT): msgspec.msgpack.encode(about)}})
         for runs in (self._labels, *self._sides.values()):
             changes |= runs.checkpoint()
         return changes
 
     def _restore(self, about: bytes) -> None:
-        self._subjects, self._watermarks, self._settled, self.counts = msgspec.msgpack.decode(
+        self._subjects, self.watermarks, self._settled, self.counts = msgspec.msgpack.decode(
             about, type=tuple[list[Subject], dict[int, int], dict[int, int], JoinCounts]
         )
 
