@@ -131,14 +131,14 @@ class Stages:
         def tell(what: Told) -> None:
             for message in sender.messages(what):
                 outside.send(self._partials, partition, message)
-            if self._joins is not None and isinstance(what, Closed):
-                for place in range(self._settings.kafka.join_partitions):
-                    outside.send(self._joins, place, encode(what))
+
+        def close(closed: Closed) -> None:
+            for place in range(self._settings.kafka.join_partitions if self._joins is not None else 0):
+                outside.send(self._joins, place, encode(closed))
 
         def begin(stored: Stored, _: int) -> JudgeStage:
-            return JudgeStage(
-                self._settings, self._setups, self._publisher, tell, stored, self._latency.observe
-            )
+            took = self._latency.observe
+            return JudgeStage(self._settings, self._setups, self._publisher, tell, stored, took, close=close)
 
         return self._shard(f"judge {partition}", outside, "", begin)
 

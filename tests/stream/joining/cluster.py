@@ -14,7 +14,7 @@ from stream.distributed.joining import JoinStage
 from stream.distributed.judging import JudgeStage
 from stream.distributed.labelling import LabelStage
 from stream.distributed.news import Closed, Sender, Told
-from stream.distributed.passing import Origin, Session
+from stream.distributed.passing import Origin, Session, encode
 from stream.distributed.predicting import Predicting
 from stream.distributed.watching import WatchStage
 from stream.settings import Settings
@@ -128,10 +128,14 @@ class Cluster:
         return begin
 
     def _judging(self, stored, epoch):
-        def tell(what: Told) -> None:
-            assert isinstance(what, Closed)
+        def close(closed: Closed) -> None:
+            for log in self.joins:
+                log.append(encode(closed))
 
-        return JudgeStage(self._settings, self._setups, self, tell, stored, now=lambda: self.clock)
+        tell = self._tell("judge 0")
+        return JudgeStage(
+            self._settings, self._setups, self, tell, stored, now=lambda: self.clock, close=close
+        )
 
     def publish(self, reports) -> None:
         for report in reports:
