@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cluster import Cluster
-from labelled import QUALITY, captured, ground_truth, labels, requests
+from labelled import QUALITY, captured, expected, ground_truth, labels, requests
 from made import ARRIVED, HOUR, SUBJECT, settings_for
 from schemas.frame import Frame, encode
+from schemas.report import Report
 from schemas.times import END_OF_TIME
 from stream.distributed.metrics import WorkerMetrics
 from stream.distributed.news import Closed, Sender
@@ -85,3 +87,40 @@ def test_a_status_that_no_window_has_any_more_is_told_as_none(cluster):
     for status, n in {"Completed": 3, "CompletedWithViolations": 0}.items():
         of = {"status": status, "partition": "0"}
         assert registry.get_sample_value("streamgauge_windows", of) == n
+
+
+class Versions:
+    """Takes no report below the revision that it has, as a cluster of OpenSearch does; may be away."""
+
+    def __init__(self) -> None:
+        self.there: dict[tuple[str, int], Report] = {}
+
+    def publish(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            place = report.monitor, report.window.start
+            if place not in self.there or report.revision >= self.there[place].revision:
+                self.there[place] = report
+
+
+def test_what_was_judged_often_before_a_crash_is_revised_after_it(cluster):
+    """While the store is away windows are judged again and again. What is published then and not covered is a
+    revision that the next worker must not fall behind."""
+    versions = Versions()
+    cluster.publish = versions.publish
+    cluster.captures[0].append(encode(Frame.completion(SUBJECT, END_OF_TIME)))
+    cluster.finish()
+    for label in CAME[:8]:  # no checkpoint of the judge is stored
+        cluster.labels[0].append(ground_truth(label))
+        for runner in cluster.all[:-1]:
+            while runner.behind:
+                runner.go_on()
+            runner.store()
+        while cluster.judge.behind:
+            cluster.judge.go_on()
+        cluster.clock += HOUR
+        cluster.judge.stage.flush()
+    cluster.judge.store("delivered")
+    cluster.labels[0] += map(ground_truth, CAME[8:])
+    cluster.finish()
+    matched = {at: report.labels.matched for (name, at), report in versions.there.items() if report.labels}
+    assert matched == {start: n for start, (_, n, _) in expected(MADE, CAME).items()}
