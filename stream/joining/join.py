@@ -5,7 +5,7 @@ first. Kept means: a prediction until its window is older than the retention, a 
 passed since it came. A join knows no clock: time is that of the predictions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from schemas.frame import Subject
 from schemas.id_hash import Hashes, hashes
 from schemas.predictions import CARRIED, Predictions
 from schemas.times import END_OF_TIME
-from stream.changes import Changes, Stored, Tracker, key
+from stream.changes import Changes, Place, Stored, Tracker, key
 from stream.joining import again, room
 from stream.joining.joined import Joined, Pairs, by_window
 from stream.joining.runs import Found, Indices, Mask, Run, Runs
@@ -186,6 +186,10 @@ class Join:
             pc.equal(pc.list_value_length(read), pc.list_value_length(taken["values"])).fill_null(False)
         )
         return Pairs(taken, read, label, id_).only(fits), fits
+
+    def anew(self, windows: Iterable[Place]) -> None:
+        """Have windows joined anew, as if a label had changed in them."""
+        self._again |= {(self.code(subject), start) for subject, start in windows}
 
     def corrected(self) -> list[Joined]:
         """Windows in which a label has changed since the last call, joined anew from what is kept."""

@@ -53,6 +53,7 @@ class Joining:
         self._merging = Merging(self._captures) if self._captures else None
         self.join = Join(timing.size, timing.retention, max_bytes, read, stored["join"])
         self.windows = QualityWindows(number, timing, self.monitors, stored["quality"])
+        self.join.anew(self.windows.lacking)
         self.at = 0
         self._since_cut = 0
 

@@ -94,6 +94,12 @@ class Cluster:
         self.judge = Runner(self.partials, self._judging)
         self.all = [*self.watch, *self.label, *self.join, self.judge]
 
+    def restart(self, known: tuple[Settings, Setups]) -> None:
+        """Start all of them anew, with other settings."""
+        self._settings, self._setups = known
+        for runner in self.all:
+            runner.die()
+
     def _tell(self, who: str) -> Callable[[Told], None]:
         sender = Sender(f"{who}/{next(self._names)}")
         return lambda what: self.partials.extend(sender.messages(what))
