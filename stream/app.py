@@ -15,7 +15,7 @@ import faust
 from schemas.errors import ConfigError, TopicError
 from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
-from stream.distributed.identity import topic_identity
+from stream.distributed.identity import refuse_other_sizes, topic_identity
 from stream.distributed.worker import Stages
 from stream.ingest.metrics import Metrics
 from stream.kafka_client import admin_client, broker_credentials
@@ -123,14 +123,24 @@ def make_app(settings: Settings) -> Gauge:
 
 
 def _identities(settings: Settings) -> dict[str, str]:
-    """Identities of the topics whose offsets states cover, by name. Raises TopicError and BrokerError."""
+    """Identities of the topics whose offsets states cover, by name. Raises TopicError, also where they have
+    not as many partitions as is set, and BrokerError."""
     kafka = settings.kafka
     joined = [kafka.labels_topic, kafka.joins_topic] if settings.workers_join else []
     with admin_client(kafka) as admin:
         found = {name: topic_identity(admin, name) for name in (kafka.captures_topic, *joined)}
+        refuse_other_sizes(admin, _partitions(settings))
     if missing := [name for name, identity in found.items() if identity is None]:
         raise TopicError(f"there is no topic {', '.join(missing)}: run streamgauge topics first")
     return {name: identity for name, identity in found.items() if identity is not None}
+
+
+def _partitions(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic must have, for all workers to divide subjects and ids alike."""
+    kafka = settings.kafka
+    many = {kafka.captures_topic: kafka.partitions, kafka.partials_topic: kafka.judge_partitions}
+    joined = {kafka.labels_topic: kafka.partitions, kafka.joins_topic: kafka.join_partitions}
+    return many | (joined if settings.workers_join else {})
 
 
 def _refuse_models(settings: Settings) -> None:

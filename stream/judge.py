@@ -33,18 +33,19 @@ MAX_EMPTY = (
 
 
 _Known = tuple[Counts, Coverage | None, int]  # of a partial: counts, labels and version
+_Changed = list[tuple[Subject, dict[int, int]]]  # how often windows have changed, by their start
 
 
 class _Timeline(Struct):
     """What is known of one subject: how far its partitions are, the start of the next window to close, and
-    by start of window the newest partial of each partition and the last report of each monitor. `changed` are
-    closed windows that a partial has changed since they were judged."""
+    by start of window the newest partial of each partition and the last report of each monitor. `changed` is
+    how many partials have changed a closed window since it was judged."""
 
     watermarks: Watermarks = msgspec.field(default_factory=Watermarks)
     cursor: int | None = None
     partials: dict[int, dict[int, Partial]] = {}
     published: dict[int, dict[str, Report]] = {}
-    changed: set[int] = set()
+    changed: dict[int, int] = {}
 
 
 class Judge:
@@ -53,8 +54,10 @@ class Judge:
     A window closes when the watermarks of all partitions that carry its subject have passed its end, and
     each other one of `partitions` has read what arrived until then: it may hold some of it too.
     Windows between the first and the watermark in which nothing came are reported as NoData. A partial
-    that changes a closed window publishes it again, with the next revision. A violation says since when it
-    lasts; where a revision changes that for later windows, they are published again too.
+    that changes a closed window publishes it again, with the next revision. Where several have changed it
+    before that, each counts as one: so a revision says the same however often windows were judged until then.
+    A violation says since when it lasts; where a revision changes that for later windows, they are published
+    again too.
 
     `nothing` is what its monitors observe when there is nothing: rows, or rows with labels.
     """
@@ -114,14 +117,14 @@ class Judge:
             known[partial.partition] = _accept(timeline, partial)
             self._dirty.add((subject, start))
             if timeline.cursor is not None and start < timeline.cursor:
-                timeline.changed.add(start)
+                timeline.changed[start] = timeline.changed.get(start, 0) + 1
         timeline.watermarks.move(progress)
         return timeline
 
     def _again(self, subject: Subject, timeline: _Timeline) -> Iterator[list[Report]]:
         while timeline.changed:
-            timeline.changed.remove(start := min(timeline.changed))
-            yield list(self._judge(subject, timeline, start))
+            changes = timeline.changed.pop(start := min(timeline.changed))
+            yield list(self._judge(subject, timeline, start, changes))
 
     def _is_forgotten(self, timeline: _Timeline, start: int) -> bool:
         """Whether a window was closed so long ago that nothing is known of it any more."""
@@ -189,7 +192,7 @@ class Judge:
     def _gap(self, start: int, stop: int) -> Iterator[int]:
         yield from range(max(start, stop - MAX_EMPTY * self._size), stop, self._size)
 
-    def _judge(self, subject: Subject, timeline: _Timeline, start: int) -> Iterator[Report]:
+    def _judge(self, subject: Subject, timeline: _Timeline, start: int, changes: int = 1) -> Iterator[Report]:
         """A report of each monitor; where the states are gone, the last findings with new counts."""
         known = timeline.partials.get(start, {})
         partials = [known[number] for number in sorted(known)]
@@ -208,7 +211,7 @@ class Judge:
                     reduce(lambda a, b: a.merge(b), states, monitor.observe(self._nothing))
                 )
             finding = dated(finding, start, last_before(timeline.published, monitor.name, start))
-            revision = before.revision + 1 if before else 0
+            revision = before.revision + changes if before else 0
             report = Report(subject, monitor.name, window, revision, counts, finding, labels)
             kept = msgspec.structs.replace(finding, documents={})  # documents are written once
             published[monitor.name] = msgspec.structs.replace(report, finding=kept)
@@ -258,7 +261,7 @@ class Judge:
         progress = [(subject, t.watermarks, t.cursor) for subject, t in self._timelines.items()]
         about = (progress, dict(self.statuses), self._read)
         dirty["about"] = {key("about"): msgspec.msgpack.encode(about)}
-        changed = [(subject, sorted(t.changed)) for subject, t in self._timelines.items() if t.changed]
+        changed = [(subject, t.changed) for subject, t in self._timelines.items() if t.changed]
         dirty["changed"] = {key("changed"): msgspec.msgpack.encode(changed)} if changed else None
         self._dirty.clear()
         return self._tracker.changes(dirty)
@@ -286,8 +289,8 @@ class Judge:
             if group == "about":
                 self._restore_about(raw)
             elif group == "changed":
-                for subject, starts in msgspec.msgpack.decode(raw, type=list[tuple[Subject, list[int]]]):
-                    self._timelines.setdefault(subject, _Timeline()).changed = set(starts)
+                for subject, changes in msgspec.msgpack.decode(raw, type=_Changed):
+                    self._timelines.setdefault(subject, _Timeline()).changed = changes
             else:
                 self._restore_window(raw, states)
 

@@ -81,6 +81,16 @@ class KafkaSettings(Section):
     def _is_complete(self) -> Self:
         if self.tls is not None and (self.tls.certificate is None) != (self.tls.key is None):
             raise ValueError("tls.certificate and tls.key belong together")
+        names = (
+            self.captures_topic,
+            self.labels_topic,
+            self.joins_topic,
+            self.partials_topic,
+            self.records_topic,
+            self.streams_topic,
+        )
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"one topic for several things: {', '.join(twice)}")
         return self
 
     @property

@@ -12,7 +12,7 @@ from msgspec import Struct
 from schemas.errors import StateError
 from stream.changes import Changes
 
-VERSION = 4  # of the states that are stored
+VERSION = 5  # of the states that are stored
 AT_ONCE = 64  # messages read together
 _READ_BYTES = 8 << 20
 _TABLES = """

@@ -35,8 +35,9 @@ class Publisher(Protocol):
 
 
 class JudgeStage:
-    """Judges the subjects of one partition of the news. `tell` sends news to this same partition; `took` is
-    told how many seconds lie between the news that closed a window and its stored report."""
+    """Judges the subjects of one partition of the news. `tell` sends news to this same partition; `close`
+    has the join close what the clock closes; `took` is told how many seconds lie between the news that closed
+    a window and its stored report."""
 
     sealed = False
 
@@ -49,6 +50,7 @@ class JudgeStage:
         stored: Stored,
         took: Callable[[float], None] = lambda seconds: None,
         now: Callable[[], int] = wall_clock,
+        close: Callable[[Closed], None] = lambda closed: None,
     ) -> None:
         self.judge = Judge(settings.window, setups.monitors, range(settings.kafka.partitions))
         joins = range(settings.kafka.join_partitions)
@@ -56,7 +58,7 @@ class JudgeStage:
         for name, judge in self._judges().items():
             judge.restore(Within(stored, name))
         self._setups, self._publisher, self._tell, self._now = setups, publisher, tell, now
-        self._took = took
+        self._took, self._close = took, close
         self._size = milliseconds(settings.window.size)
         self._lateness = milliseconds(settings.window.lateness)
         self._interval = milliseconds(settings.checkpoint.interval)
@@ -88,10 +90,17 @@ class JudgeStage:
             case Heard():
                 reports = self.judge.heard(news.partition, news.until)
             case Closed():
+                self._pass_on(news)
                 reports = self.judge.close(news.subject, news.until)
         for report in reports:
             self._keep(report)
         self._arrived += [event.arrived] * len(reports)
+
+    def _pass_on(self, closed: Closed) -> None:
+        """Have it closed in the join. Not when it is asked for, but when it has come back: it is then read
+        again until the join is known to have it."""
+        if self._setups.quality(closed.subject) is not None:
+            self._close(closed)
 
     def _keep(self, report: Report) -> None:
         """Of several revisions that wait, the last replaces the others, but for documents that it leaves as
@@ -107,7 +116,8 @@ class JudgeStage:
         """Judge windows again that labels have changed: all partitions of the join tell of them, each in its
         time, so this is done once in a while, and no longer at a time than others can wait."""
         began = self._now()
-        if began < self._revise_at or not self.quality.changed:
+        waits = 0 < self._revise_at - began <= self._interval  # longer, and the clock was put back
+        if waits or not self.quality.changed:
             return
         for reports in self.quality.revise():
             for report in reports:

@@ -125,6 +125,7 @@ class WorkerMetrics(Collector):
             "streamgauge_windows", "Windows by what their last report says", labels=("status", "partition")
         )
         for partition, stage in stages:
-            for status, n in sorted((stage.judge.statuses + stage.quality.statuses).items()):
-                windows.add_metric((status, partition), n)
+            both = stage.judge.statuses, stage.quality.statuses
+            for status in sorted({*both[0], *both[1]}):
+                windows.add_metric((status, partition), sum(each[status] for each in both))
         yield windows

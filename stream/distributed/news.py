@@ -71,6 +71,7 @@ class _Piece(Struct, frozen=True, array_like=True):
     pieces: int
     size: int
     body: bytes
+    epoch: int = 0
 
 
 def told(subject: Subject, partials: Sequence[Partial], progress: Progress, joined: bool = False) -> News:
@@ -113,10 +114,11 @@ def partials(news: News, monitors: Callable[[Subject], Sequence[Any]]) -> list[P
 
 
 class Sender:
-    """Makes messages of news; `name` tells this sender from every other, and from itself after a restart."""
+    """Makes messages of news; `name` tells this sender from every other, and from itself after a restart.
+    `epoch` is higher than those of its predecessors."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, epoch: int = 0) -> None:
+        self._name, self._epoch = name, epoch
         self._numbers = count()
 
     def messages(self, what: Told) -> list[bytes]:
@@ -126,14 +128,15 @@ class Sender:
         cuts = [body[start : start + MAX_BODY] for start in range(0, len(body), MAX_BODY)]
         number = next(self._numbers)
         return [
-            msgspec.msgpack.encode(_Piece(self._name, number, piece, len(cuts), len(raw), cut))
+            msgspec.msgpack.encode(_Piece(self._name, number, piece, len(cuts), len(raw), cut, self._epoch))
             for piece, cut in enumerate(cuts)
         ]
 
 
 class Joiner:
     """Joins messages again. What a sender did not finish is given up when its successor is heard: the part of
-    a sender's name before the last `/` is the same for both."""
+    a sender's name before the last `/` is the same for both. What one that was cut off sends late disturbs
+    nothing that its successor has begun."""
 
     def __init__(self) -> None:
         self._begun: dict[str, tuple[str, int, list[_Piece]]] = {}
@@ -142,6 +145,8 @@ class Joiner:
         """What is complete with this message, if anything is. Raises BadFrame when it is no such message."""
         try:
             piece = msgspec.msgpack.decode(message, type=_Piece)
+            if self._is_cut_off(piece):
+                return self._read([piece]) if piece.pieces == 1 else None
             if piece.pieces == 1:
                 self._begun.pop(_line(piece.sender), None)
                 return self._read([piece])
@@ -158,6 +163,11 @@ class Joiner:
             return self._read(pieces)
         except (msgspec.MsgspecError, pa.ArrowException, OSError, ValueError) as error:
             raise BadFrame(f"not news of a partition: {error}") from error
+
+    def _is_cut_off(self, piece: _Piece) -> bool:
+        """Whether a successor of its sender has begun something."""
+        _, _, pieces = self._begun.get(_line(piece.sender), ("", 0, []))
+        return bool(pieces) and piece.epoch < pieces[0].epoch
 
     def _read(self, pieces: Sequence[_Piece]) -> Told:
         raw = _CODEC.decompress(b"".join(p.body for p in pieces), pieces[0].size, asbytes=True)

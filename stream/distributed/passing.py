@@ -72,10 +72,21 @@ class Moved(Struct, frozen=True, tag="moved"):
     progress: Progress
 
 
+class Word(Struct, frozen=True, tag="word"):
+    """What is said to all partitions of the join, when `session` had sent `number` times to this one: it
+    rests on that."""
+
+    origin: Origin
+    epoch: int
+    session: str
+    number: int
+    said: Moved | Heard
+
+
 Rows = Predictions | Labels
 Passed = Rows | Moved | Heard | Closed
 
-_Message = Piece | Moved | Heard | Closed
+_Message = Piece | Word | Closed
 
 
 class Session:
@@ -110,14 +121,14 @@ class Session:
             self._send(partition, msgspec.msgpack.encode(piece))
 
     def all(self, what: Moved | Heard) -> None:
-        """Tell all of them."""
-        message = encode(what)
-        for partition in range(len(self._sent)):
-            self._send(partition, message)
+        """Tell all of them. It counts where the rows that were passed on before have come."""
+        for partition, number in enumerate(self._sent):
+            word = Word(self._origin, self._epoch, self._name, number, what)
+            self._send(partition, msgspec.msgpack.encode(word))
 
 
-def encode(what: Moved | Heard | Closed) -> bytes:
-    """What is told to every partition of the join; to hear it twice changes nothing."""
+def encode(what: Closed) -> bytes:
+    """What the judge tells every partition of the join; to hear it twice changes nothing."""
     return msgspec.msgpack.encode(what)
 
 
@@ -150,8 +161,10 @@ class Receiver:
         """What is new and complete with this message. Raises BadFrame when it is no such message."""
         try:
             found: _Message = msgspec.msgpack.decode(message, type=_Message)
-            if not isinstance(found, Piece):
+            if isinstance(found, Closed):
                 return found
+            if isinstance(found, Word):
+                return found.said if self._rests(found) else None
             pieces = self._next(found)
             if pieces is None:
                 return None
@@ -161,12 +174,35 @@ class Receiver:
         except (msgspec.MsgspecError, pa.ArrowException, OSError, ValueError) as error:
             raise BadFrame(f"not predictions or labels: {error}") from error
 
+    def _rests(self, word: Word) -> bool:
+        """Whether all has come that it rests on. Of a worker that was cut off it may not have: it is then
+        passed on again, and nothing may be closed before that has come."""
+        heard = self._heard(word)
+        number = heard.number if heard is not None else 0
+        if heard is None and self._is_cut_off(word):
+            return False
+        if word.number > number:
+            self.missed.add(word.origin)
+        return word.number == number
+
+    def _heard(self, found: Piece | Word) -> _Heard | None:
+        heard = self._origins.get(found.origin)
+        return heard if heard is not None and heard.session == found.session else None
+
+    def _is_cut_off(self, found: Piece | Word) -> bool:
+        """Whether another worker has the partition now."""
+        heard = self._origins.get(found.origin)
+        return heard is not None and found.epoch < heard.epoch
+
     def _next(self, piece: Piece) -> list[bytes] | None:
         """All pieces of what is complete with this one."""
-        heard = self._origins.get(piece.origin)
-        if heard is None or heard.session != piece.session:
-            if piece.number or piece.piece or (heard is not None and piece.epoch < heard.epoch):
-                return None  # of a worker that was cut off, or its beginning is gone
+        heard = self._heard(piece)
+        if heard is None:
+            if self._is_cut_off(piece):
+                return None
+            if piece.number or piece.piece:
+                self.missed.add(piece.origin)
+                return None
             heard = self._origins[piece.origin] = _Heard(piece.epoch, piece.session)
             self.missed.discard(piece.origin)
         if (piece.number, piece.piece) != (heard.number, len(heard.pieces)):

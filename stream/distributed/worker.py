@@ -82,10 +82,10 @@ class Stages:
         return Shard(name, outside, identity, self._interval, begin)
 
     def _begin_watch(self, partition: int, outside: FaustOutside) -> Shard:
-        tell = self._telling(f"{partition}", outside)
         identity = self._identities[self.watch.topic]
 
         def begin(stored: Stored, epoch: int) -> WatchStage:
+            tell = self._telling(f"{partition}", epoch, outside)
             predicting: Predicting | None = None
             if self._joins is not None:
                 session = self._session(Origin("captures", partition), epoch, outside)
@@ -116,10 +116,10 @@ class Stages:
         return self._shard(f"labels {partition}", outside, identity, begin)
 
     def _begin_join(self, partition: int, outside: FaustOutside) -> Shard:
-        tell = self._telling(f"join {partition}", outside)
         identity = self._identities[self._settings.kafka.joins_topic]
 
-        def begin(stored: Stored, _: int) -> JoinStage:
+        def begin(stored: Stored, epoch: int) -> JoinStage:
+            tell = self._telling(f"join {partition}", epoch, outside)
             place, short = self._store.merged, identity[:_SHORT]
             return JoinStage(partition, self._settings, self._setups, place, tell, short, stored)
 
@@ -131,20 +131,20 @@ class Stages:
         def tell(what: Told) -> None:
             for message in sender.messages(what):
                 outside.send(self._partials, partition, message)
-            if self._joins is not None and isinstance(what, Closed):
-                for place in range(self._settings.kafka.join_partitions):
-                    outside.send(self._joins, place, encode(what))
+
+        def close(closed: Closed) -> None:
+            for place in range(self._settings.kafka.join_partitions if self._joins is not None else 0):
+                outside.send(self._joins, place, encode(closed))
 
         def begin(stored: Stored, _: int) -> JudgeStage:
-            return JudgeStage(
-                self._settings, self._setups, self._publisher, tell, stored, self._latency.observe
-            )
+            took = self._latency.observe
+            return JudgeStage(self._settings, self._setups, self._publisher, tell, stored, took, close=close)
 
         return self._shard(f"judge {partition}", outside, "", begin)
 
-    def _telling(self, who: str, outside: FaustOutside) -> Callable[[Told], None]:
+    def _telling(self, who: str, epoch: int, outside: FaustOutside) -> Callable[[Told], None]:
         """What tells the judge stage."""
-        sender = Sender(f"{who}/{self._name}-{uuid.uuid4().hex[:8]}")
+        sender = Sender(f"{who}/{self._name}-{uuid.uuid4().hex[:8]}", epoch)
 
         def tell(what: Told) -> None:
             for place in self._places(what):

@@ -1,6 +1,6 @@
 """Captured records kept on disk until their labels come: they are written together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stream.changes import Changes, Stored, key
 from stream.joining.runs import Indices
+from stream.placing import BEFORE_ALL
 
 _BLOCK = 1_024  # records
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -17,11 +18,12 @@ _ABOUT = key("about")
 
 
 class _Block(Struct):
-    """Records by number from `first` on, of which the last need is over when event time passes `until`."""
+    """Records by number from `first` on, of which the last need is over when the event time of each subject
+    in `until` has passed that."""
 
     first: int
     records: int
-    until: int
+    until: dict[int, int]
 
 
 class Captures:
@@ -42,12 +44,12 @@ class Captures:
         if (raw := stored.get(_ABOUT)) is not None:
             self._next, self._blocks = msgspec.msgpack.decode(raw, type=tuple[int, list[_Block]])
 
-    def add(self, records: pa.BinaryArray, until: int) -> Indices:
-        """Keep records; their numbers, shape (records,)."""
+    def add(self, records: pa.BinaryArray, subject: int, until: int) -> Indices:
+        """Keep records until their subject has come so far (ms); their numbers, shape (records,)."""
         first = self._next
         for start in range(0, len(records), _BLOCK):
             part = records[start : start + _BLOCK]
-            self._new.append(_Block(self._next, len(part), until))
+            self._new.append(_Block(self._next, len(part), {subject: until}))
             self._records.append(part)
             self._next += len(part)
         return np.arange(first, self._next)
@@ -81,10 +83,15 @@ class Captures:
         raw = self._load(key(self._blocks[place].first))
         return None if raw is None else pa.ipc.open_stream(raw).read_all()["data"].combine_chunks()
 
-    def drop(self, before: int) -> None:
-        """Let go of blocks that nothing can need any more when event time (ms) has come so far."""
-        self._gone += [block for block in self._blocks if block.until <= before]
-        self._blocks = [block for block in self._blocks if block.until > before]
+    def drop(self, watermarks: Mapping[int, int]) -> None:
+        """Let go of blocks that nothing can need any more when the event time (ms) of subjects is so far: it
+        may be that of years ago in one and of today in another."""
+
+        def is_over(block: _Block) -> bool:
+            return all(until <= watermarks.get(of, BEFORE_ALL) for of, until in block.until.items())
+
+        self._gone += [block for block in self._blocks if is_over(block)]
+        self._blocks = [block for block in self._blocks if not is_over(block)]
 
     @property
     def unsaved(self) -> int:
@@ -108,7 +115,7 @@ class Captures:
         for block, records in zip(self._new, self._records, strict=True):
             if full and full[-1].records + block.records <= _BLOCK:
                 full[-1].records += block.records
-                full[-1].until = max(full[-1].until, block.until)
+                full[-1].until = _later(full[-1].until, block.until)
                 parts[-1].append(records)
             else:
                 full.append(block)
@@ -122,3 +129,8 @@ class Captures:
             with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
                 writer.write_table(table)
             yield key(block.first), sink.getvalue().to_pybytes()
+
+
+def _later(a: Mapping[int, int], b: Mapping[int, int]) -> dict[int, int]:
+    """The later time of each subject that either has."""
+    return {of: max(a.get(of, BEFORE_ALL), b.get(of, BEFORE_ALL)) for of in {**a, **b}}

@@ -5,7 +5,7 @@ first. Kept means: a prediction until its window is older than the retention, a 
 passed since it came. A join knows no clock: time is that of the predictions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from schemas.frame import Subject
 from schemas.id_hash import Hashes, hashes
 from schemas.predictions import CARRIED, Predictions
 from schemas.times import END_OF_TIME
-from stream.changes import Changes, Stored, Tracker, key
+from stream.changes import Changes, Place, Stored, Tracker, key
 from stream.joining import again, room
 from stream.joining.joined import Joined, Pairs, by_window
 from stream.joining.runs import Found, Indices, Mask, Run, Runs
@@ -65,7 +65,7 @@ class Join:
         self._sides = {name: Runs(name, stored) for name in (_NUMBERS, _TEXTS)}
         self._labels = Runs(_LABELS, stored)
         self._subjects: list[Subject] = []
-        self._watermarks: dict[int, int] = {}
+        self.watermarks: dict[int, int] = {}  # ms, by code of the subject
         self._settled: dict[int, int] = {}  # windows that begin before cannot be joined anew, by subject
         self._again: set[tuple[int, int]] = set()  # windows in which a label has changed
         self.counts = JoinCounts()
@@ -76,7 +76,7 @@ class Join:
     def predictions(self, new: Predictions, raw: Indices) -> list[Joined]:
         """Take in predictions; what they give with labels that came before. `raw` says where each record is
         kept, and is handed back with it."""
-        ids, subject = hashes(new.id), self._code(new.subject)
+        ids, subject = hashes(new.id), self.code(new.subject)
         n = len(new)
         columns = pa.table(
             {
@@ -187,6 +187,10 @@ class Join:
         )
         return Pairs(taken, read, label, id_).only(fits), fits
 
+    def anew(self, windows: Iterable[Place]) -> None:
+        """Have windows joined anew, as if a label had changed in them."""
+        self._again |= {(self.code(subject), start) for subject, start in windows}
+
     def corrected(self) -> list[Joined]:
         """Windows in which a label has changed since the last call, joined anew from what is kept."""
         changed, self._again = self._again, set()
@@ -212,11 +216,11 @@ class Join:
 
     def advance(self, subject: Subject, watermark: int) -> None:
         """Take in how far the event time of a subject has come, and let go of what is too old."""
-        code = self._code(subject)
-        before = self._watermarks.get(code, BEFORE_ALL)
+        code = self.code(subject)
+        before = self.watermarks.get(code, BEFORE_ALL)
         if watermark == END_OF_TIME or watermark // self._size <= before // self._size:
             return
-        self._watermarks[code] = watermark
+        self.watermarks[code] = watermark
         over = (watermark - self._retention) // self._size * self._size  # end of the last window that is over
 
         def old(run: Run) -> Mask:
@@ -270,26 +274,27 @@ class Join:
     @property
     def clock(self) -> int:
         """The event time that has been reached by any subject; labels that come before all have no age."""
-        return max(self._watermarks.values(), default=END_OF_TIME)
+        return max(self.watermarks.values(), default=END_OF_TIME)
 
     def _side(self, values: pa.ListArray) -> Runs:
         return self._sides[_TEXTS if values.type.value_type == pa.string() else _NUMBERS]
 
-    def _code(self, subject: Subject) -> int:
+    def code(self, subject: Subject) -> int:
+        """The number that a subject has here."""
         if subject not in self._subjects:
             self._subjects.append(subject)
         return self._subjects.index(subject)
 
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values. Call `corrected` before it."""
-        about = (self._subjects, self._watermarks, self._settled, self.counts)
+        about = (self._subjects, self.watermarks, self._settled, self.counts)
         changes = self._tracker.changes({_ABOUT: {key(_ABOUT): msgspec.msgpack.encode(about)}})
         for runs in (self._labels, *self._sides.values()):
             changes |= runs.checkpoint()
         return changes
 
     def _restore(self, about: bytes) -> None:
-        self._subjects, self._watermarks, self._settled, self.counts = msgspec.msgpack.decode(
+        self._subjects, self.watermarks, self._settled, self.counts = msgspec.msgpack.decode(
             about, type=tuple[list[Subject], dict[int, int], dict[int, int], JoinCounts]
         )
 

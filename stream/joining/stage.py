@@ -8,7 +8,6 @@ import pyarrow as pa
 from msgspec import Struct
 
 from schemas.frame import Subject
-from schemas.times import END_OF_TIME
 from stream.changes import Changes, Stored
 from stream.joining.captures import Captures
 from stream.joining.join import Join, ReadValues
@@ -54,6 +53,7 @@ class Joining:
         self._merging = Merging(self._captures) if self._captures else None
         self.join = Join(timing.size, timing.retention, max_bytes, read, stored["join"])
         self.windows = QualityWindows(number, timing, self.monitors, stored["quality"])
+        self.join.anew(self.windows.lacking)
         self.at = 0
         self._since_cut = 0
 
@@ -79,7 +79,8 @@ class Joining:
         self.windows.came(some.subject, dict(zip(starts.tolist(), counts.tolist(), strict=True)))
         raw = np.full(len(some), -1, np.int64)
         if self._captures is not None and new.captures is not None:
-            raw = self._captures.add(new.captures, int(some.time.max()) + size + self._timing.retention)
+            until = int(some.time.max()) + size + self._timing.retention
+            raw = self._captures.add(new.captures, self.join.code(some.subject), until)
         self._joined(self.join.predictions(some, raw))
 
     def labels(self, id_: pa.StringArray, text: pa.StringArray) -> None:
@@ -129,8 +130,7 @@ class Joining:
         """What changed since the last checkpoint, by the names of NAMES."""
         changes = {"join": self.join.checkpoint(), "quality": self.windows.checkpoint()}
         if self._captures is not None:
-            if self.join.clock != END_OF_TIME:
-                self._captures.drop(self.join.clock)
+            self._captures.drop(self.join.watermarks)
             changes["captured"] = self._captures.checkpoint()
         return changes
 

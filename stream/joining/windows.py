@@ -51,7 +51,8 @@ class QualityWindows:
     """Windows of one partition. They stay open for labels until they are older than the retention.
 
     News of a window is given when the watermark passes its end, and at its last moment; what labels change in
-    between is given when `flush` asks.
+    between is given when `flush` asks. `lacking` are windows of which a monitor has not seen all rows: it was
+    not there when they came.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class QualityWindows:
         self._states: dict[Place, dict[str, Any]] = {}
         self._dirty: set[Place] = set()
         self._tracker = Tracker(stored)
+        self.lacking: list[Place] = []
         self._restore(stored)
 
     def watermark(self, subject: Subject) -> int:
@@ -201,5 +203,8 @@ class QualityWindows:
 
     def _restore_window(self, raw: bytes, states: Dumped) -> None:
         subject, start, opened = msgspec.msgpack.decode(raw, type=tuple[Subject, int, _Open])
+        monitors = self._monitors(subject)
         self._open[subject, start] = opened
-        self._states[subject, start] = load_states(self._monitors(subject), states, NO_LABELS)
+        self._states[subject, start] = load_states(monitors, states, NO_LABELS)
+        if opened.rows and not {monitor.name for monitor in monitors} <= {name for name, *_ in states}:
+            self.lacking.append((subject, start))

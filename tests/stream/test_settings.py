@@ -191,3 +191,10 @@ def test_a_stream_holds_captures_or_labels(tmp_path):
     file.write_text('[firehose]\nwatch = { a = "churn", b = "churn" }\nlabels = ["b"]\n')
     with pytest.raises(ConfigError, match="firehose: b: in watch and in labels"):
         load(file)
+
+
+def test_each_topic_holds_one_thing(tmp_path):
+    file = tmp_path / "streamgauge.toml"
+    file.write_text('[kafka]\ncaptures = "traffic"\nlabels = "traffic"\n')
+    with pytest.raises(ConfigError, match="kafka: one topic for several things: traffic"):
+        load(file)

@@ -7,6 +7,7 @@ from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError, TopicError
 from stream import topics
+from stream.distributed.identity import refuse_other_sizes
 from stream.kafka_settings import KafkaSettings
 from stream.topics import Topic, differences, wanted
 
@@ -161,3 +162,14 @@ def test_a_broker_that_refuses_is_told():
     admin.list_topics = gone
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:9092.*gone"):
         topics.apply(admin, SETTINGS)
+
+
+def test_a_worker_refuses_topics_of_another_number_of_partitions_than_is_set():
+    """Else ids would be joined away from where their predictions wait."""
+    admin = Admin()
+    topics.apply(admin, SETTINGS)
+    refuse_other_sizes(admin, {"app-joins": 4, "app-captures": 4, "app-not-there": 7})
+    with pytest.raises(TopicError, match="app-joins has 4 partitions, the settings say 2"):
+        refuse_other_sizes(admin, {"app-joins": 2, "app-captures": 4})
+    with pytest.raises(TopicError, match="app-captures has 4 partitions, the settings say 8"):
+        refuse_other_sizes(admin, {"app-captures": 8})

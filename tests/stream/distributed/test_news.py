@@ -59,6 +59,15 @@ def test_what_is_begun_is_not_covered_until_it_is_whole():
     assert begun.covered(10) == 10
 
 
+@pytest.mark.parametrize("size", [0, 800_000], ids=["whole", "in pieces"])
+def test_what_comes_late_of_a_worker_that_was_cut_off_breaks_nothing_in_two(size):
+    late = Sender("0/cut off", 1).messages(some_news(size))
+    first, *rest = Sender("0/successor", 2).messages(news := some_news(2_000_000))
+    joiner = Joiner()
+    found = [joiner.add(message, offset) for offset, message in enumerate([first, *late, *rest])]
+    assert found[-1] == news and joiner.covered(9) == 9
+
+
 def test_a_reader_that_begins_in_the_middle_waits_for_the_next():
     sender, joiner = Sender("0/a"), Joiner()
     first, second = sender.messages(some_news(1_000_000)), sender.messages(Heard(0, 9))

@@ -201,3 +201,36 @@ def test_a_gap_is_noticed_until_the_partition_is_taken_up_anew(monkeypatch):
     Session(Origin("labels", 0), 2, 1, lambda _, message: sent.append(message)).rows(0, rows(0, 2, 3))
     assert receiver.add(sent[3]) is not None and not receiver.missed
     assert receiver.add(sent[1]) is None  # of a worker that was cut off
+
+
+def test_a_beginning_that_is_gone_is_noticed(monkeypatch):
+    monkeypatch.setattr(passing, "MAX_BODY", 100_000)
+    sent: list[bytes] = []
+    session = Session(Origin("labels", 0), 1, 1, lambda _, message: sent.append(message))
+    session.rows(0, rows(0, 1, 1))
+    session.rows(0, rows(0, 2, 2))
+    session.all(Heard(0, 7))
+    for message in sent[1:]:
+        receiver = Receiver(None)
+        assert receiver.add(message) is None and receiver.missed == {Origin("labels", 0)}
+
+
+def test_a_word_counts_where_all_has_come_that_was_sent_before(monkeypatch):
+    monkeypatch.setattr(passing, "MAX_BODY", 100_000)
+    sent: list[bytes] = []
+    for epoch in (1, 2):
+        session = Session(Origin("captures", 0), epoch, 1, lambda _, message: sent.append(message))
+        session.all(Heard(0, 10 * epoch))
+        session.rows(0, rows(0, epoch, epoch))
+        session.all(Heard(0, 10 * epoch + 1))
+    before, row, after, of_next, row_of_next, behind = sent
+
+    def told(*messages: bytes) -> list[int]:
+        receiver = Receiver(None)
+        found = [receiver.add(message) for message in messages]
+        return [each.until for each in found if isinstance(each, Heard)]
+
+    assert told(*sent) == [10, 11, 20, 21]
+    assert told(before, after, row, after) == [10, 11]
+    assert told(of_next, row_of_next, before, row, after, behind) == [20, 21]
+    assert told(row, of_next, after) == [20, 11]  # what it rests on has come

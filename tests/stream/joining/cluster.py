@@ -14,7 +14,7 @@ from stream.distributed.joining import JoinStage
 from stream.distributed.judging import JudgeStage
 from stream.distributed.labelling import LabelStage
 from stream.distributed.news import Closed, Sender, Told
-from stream.distributed.passing import Origin, Session
+from stream.distributed.passing import Origin, Session, encode
 from stream.distributed.predicting import Predicting
 from stream.distributed.watching import WatchStage
 from stream.settings import Settings
@@ -94,6 +94,12 @@ class Cluster:
         self.judge = Runner(self.partials, self._judging)
         self.all = [*self.watch, *self.label, *self.join, self.judge]
 
+    def restart(self, known: tuple[Settings, Setups]) -> None:
+        """Start all of them anew, with other settings."""
+        self._settings, self._setups = known
+        for runner in self.all:
+            runner.die()
+
     def _tell(self, who: str) -> Callable[[Told], None]:
         sender = Sender(f"{who}/{next(self._names)}")
         return lambda what: self.partials.extend(sender.messages(what))
@@ -128,10 +134,14 @@ class Cluster:
         return begin
 
     def _judging(self, stored, epoch):
-        def tell(what: Told) -> None:
-            assert isinstance(what, Closed)
+        def close(closed: Closed) -> None:
+            for log in self.joins:
+                log.append(encode(closed))
 
-        return JudgeStage(self._settings, self._setups, self, tell, stored, now=lambda: self.clock)
+        tell = self._tell("judge 0")
+        return JudgeStage(
+            self._settings, self._setups, self, tell, stored, now=lambda: self.clock, close=close
+        )
 
     def publish(self, reports) -> None:
         for report in reports:

@@ -34,7 +34,7 @@ def test_a_record_is_found_by_its_number_wherever_it_is(sizes, stored_after, ord
     stored: dict[str, bytes] = {}
     work, numbers = Captures({}, stored.get), []
     for place, size in enumerate(sizes):
-        numbers += work.add(records(len(numbers), size), until=10).tolist()
+        numbers += work.add(records(len(numbers), size), 0, until=10).tolist()
         if place in stored_after:
             work = store(stored, work)
     assert numbers == list(range(sum(sizes)))
@@ -46,7 +46,7 @@ def test_small_additions_share_a_block():
     stored: dict[str, bytes] = {}
     work = Captures({}, stored.get)
     for number in range(8):
-        work.add(records(number, 1), until=10)
+        work.add(records(number, 1), 0, until=10)
     assert work.unsaved > 0
     work = store(stored, work)
     assert (len(stored), work.unsaved) == (3, 0)  # two blocks, and what is known of them
@@ -55,10 +55,23 @@ def test_small_additions_share_a_block():
 def test_what_nothing_needs_any_more_is_taken_away():
     stored: dict[str, bytes] = {}
     work = Captures({}, stored.get)
-    work.add(records(0, 4), until=10)
-    work.add(records(4, 4), until=20)
+    work.add(records(0, 4), 0, until=10)
+    work.add(records(4, 4), 0, until=20)
     work = store(stored, work)
-    work.drop(10)
+    work.drop({0: 10})
     work = store(stored, work)
     assert work.take(np.array([1, 5, -1, 99])).to_pylist() == [None, b"5", None, None]
     assert len(stored) == 2
+
+
+def test_a_block_is_kept_while_any_of_its_subjects_needs_it():
+    stored: dict[str, bytes] = {}
+    work = Captures({}, stored.get)
+    work.add(records(0, 2), 0, until=10)
+    work.add(records(2, 2), 1, until=5)
+    work.add(records(4, 4), 1, until=5)
+    work = store(stored, work)
+    for watermarks, kept in (({0: 99}, 2), ({0: 9, 1: 5}, 1), ({0: 10, 1: 5}, 0)):
+        work.drop(watermarks)
+        work = store(stored, work)
+        assert len(stored) == 1 + kept
