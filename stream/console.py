@@ -191,7 +191,8 @@ def outcome(
     records, rows, bad, late = (counts[name] for name in ("records", "rows", "bad", "late"))
     filtered = f", {counts['filtered']:,} filtered" if counts["filtered"] else ""
     total, hits, empty = windows(reports)
-    revised = sum(report["revision"] > 0 for report in reports if "labels" in report)
+    by_labels = (report for report in reports if "labels" in report and report["revision"] > 0)
+    revised = len({(str(report["subject"]), report["window"]["start"]) for report in by_labels})
     lines = [
         f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late{filtered}",
         f"Windows  {total:,}: {hits:,} with violations, {empty:,} without data",

@@ -57,7 +57,11 @@ def test_what_became_of_labels_is_said(tmp_path, capsys):
     quality = {"predictions": waits, "labels": theirs}
     counts = {"records": 9, "rows": 9, "bad": 0, "late": 0, "filtered": 0}
     coverage = {"labels": {"matched": 5, "waiting": 2, "expired": 1}}
-    reports = [report("model_quality", 1, revision=2, **coverage), report("data_quality", 1, revision=1)]
+    reports = [
+        report("model_quality", 1, revision=2, **coverage),
+        report("model_bias", 1, revision=1, **coverage),  # the same window
+        report("data_quality", 1, revision=1),
+    ]
     summary = {"counts": counts, "bad_by_reason": {}, "quality": quality}
     show.outcome(Console(), summary, reports, tmp_path, "rows")
     said = capsys.readouterr().out
