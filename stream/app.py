@@ -8,11 +8,11 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import faust
 
-from schemas.errors import ConfigError, TopicError
+from schemas.errors import ConfigError, StateError, TopicError
 from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import refuse_other_sizes, topic_identity
@@ -20,6 +20,7 @@ from stream.distributed.worker import Stages
 from stream.ingest.metrics import Metrics
 from stream.kafka_client import admin_client, broker_credentials
 from stream.kafka_settings import KafkaSettings
+from stream.locked import lock
 from stream.page_server import PageServer
 from stream.settings import Settings, load
 
@@ -31,6 +32,7 @@ _TICK = 0.2  # seconds between two looks at what time makes due
 _LOOK = 1.0  # seconds between two looks at how far partitions have been read
 _BUFFER = 96  # messages that wait for a stage; they may be large
 _RUNNING = "running"  # a file that says that local state may be ahead of its changelog
+_LOCK = "lock"  # a file that is held while a worker uses the directory
 
 
 class _NothingRead(dict[Any, Any]):
@@ -47,13 +49,26 @@ class Gauge(faust.App):
     stages: Stages
     kafka: KafkaSettings
     deliveries: Metrics
+    held: IO[str]  # the lock of the directory
     server: PageServer | None = None
+
+    def listen(self) -> None:
+        """Open the pages that say how the worker is doing. Raises ConfigError where the port is taken."""
+        shown = pages(self.stages.health, self.stages.registry, self.deliveries)
+        try:
+            self.server = PageServer(self.kafka.host, self.kafka.port, shown)
+        except ConfigError as error:
+            self._let_go()
+            raise ConfigError(
+                f"{error}; each worker of a machine needs a port of its own: --port or kafka.port"
+            ) from error
 
     async def on_start(self) -> None:
         """Say how the worker is doing."""
         await super().on_start()
-        shown = pages(self.stages.health, self.stages.registry, self.deliveries)
-        self.server = PageServer(self.kafka.host, self.kafka.port, shown)
+        if self.server is None:
+            self.listen()
+        assert self.server is not None
         log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
 
     def _new_consumer(self) -> Any:
@@ -71,16 +86,20 @@ class Gauge(faust.App):
             if self.server is not None:
                 self.server.close()
         if not self.crashed:
-            (self.kafka.state / _RUNNING).unlink(missing_ok=True)
+            self._let_go()
             log.info("worker stopped, everything is stored")
+
+    def _let_go(self) -> None:
+        """Leave the directory as one whose state can be used again."""
+        (self.kafka.state / _RUNNING).unlink(missing_ok=True)
+        self.held.close()
 
 
 def make_app(settings: Settings) -> Gauge:
-    """The app with its agents. Raises ConfigError, BadBaseline, TopicError and BrokerError."""
+    """The app with its agents. Raises ConfigError, BadBaseline, StateError, TopicError and BrokerError."""
     _refuse_models(settings)
     kafka = settings.kafka
     identities = _identities(settings)
-    _prepare(kafka.state)
     timeout = kafka.session_timeout.total_seconds()
     app = Gauge(
         kafka.app,
@@ -119,6 +138,7 @@ def make_app(settings: Settings) -> Gauge:
         app.stages.revoke(revoked)
 
     app.on_partitions_revoked.connect(revoke, weak=False)
+    app.held = _prepare(kafka.state)  # last: settings that are wrong leave the directory alone
     return app
 
 
@@ -150,13 +170,19 @@ def _refuse_models(settings: Settings) -> None:
         raise ConfigError("explain: a worker asks no model: set explain.captured, or use serve or replay")
 
 
-def _prepare(state: Path) -> None:
-    """Local state that a crash has left may be ahead of its changelog: it is made anew from there."""
+def _prepare(state: Path) -> IO[str]:
+    """Hold the directory: two workers in one would write over each other. Local state that a crash has left
+    may be ahead of its changelog: it is made anew from there. Raises StateError."""
+    held = lock(state / _LOCK)
+    if held is None:
+        raise StateError(f"{state}: another worker is using it; give each a directory of its own: --state")
     if (state / _RUNNING).exists():
         log.warning("the last worker did not end by itself: its state is read from the brokers")
-        shutil.rmtree(state)
-    state.mkdir(parents=True, exist_ok=True)
+        for path in state.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
     (state / _RUNNING).touch()
+    return held
 
 
 def __getattr__(name: str) -> Any:

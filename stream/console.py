@@ -191,11 +191,12 @@ def outcome(
     records, rows, bad, late = (counts[name] for name in ("records", "rows", "bad", "late"))
     filtered = f", {counts['filtered']:,} filtered" if counts["filtered"] else ""
     total, hits, empty = windows(reports)
-    revised = sum(report["revision"] > 0 for report in reports if "labels" in report)
+    by_labels = (report for report in reports if "labels" in report and report["revision"] > 0)
+    revised = len({(str(report["subject"]), report["window"]["start"]) for report in by_labels})
     lines = [
         f"Records  {records:,}: {rows:,} rows, {bad:,} bad, {late:,} late{filtered}",
         f"Windows  {total:,}: {hits:,} with violations, {empty:,} without data",
-        *_labels(summary.get("quality"), revised),
+        *_labels(summary.get("quality"), revised, directory),
         *_kept_aside(summary["bad_by_reason"], late, directory),
         *(_WHY_LATE if late > records / 10 else ()),
         f"Reports  {directory / 'reports'}",
@@ -207,11 +208,12 @@ def outcome(
         console.out(line, highlight=False)
 
 
-def _labels(found: Mapping[str, Any] | None, revised: int) -> Iterator[str]:
+def _labels(found: Mapping[str, Any] | None, revised: int, directory: Path) -> Iterator[str]:
     """What became of predictions and of labels, where they were joined, in records.
 
     >>> waits = {"records": 9, "late": 0, "matched": 6, "waiting": 2, "expired": 1}
-    >>> list(_labels({"predictions": waits, "labels": {"records": 6, "waiting": 0, "expired": 0}}, 1))
+    >>> labels = {"records": 6, "waiting": 0, "expired": 0, "bad": 0}
+    >>> list(_labels({"predictions": waits, "labels": labels}, 1, Path("out")))
     ['Labels   9 predictions: 6 with their label, 2 waiting, 1 expired; 1 window revised']
     """
     if found is None:
@@ -225,6 +227,8 @@ def _labels(found: Mapping[str, Any] | None, revised: int) -> Iterator[str]:
     )
     if alone := theirs["waiting"] + theirs["expired"]:
         yield f"  {alone:,} labels of {theirs['records']:,} met no prediction"
+    if bad := theirs["bad"]:
+        yield f"  {bad:,} records were no labels that can be read: see {directory / 'errors'}"
 
 
 def sent(console: Console, place: str, told: Told, seconds: float) -> None:

@@ -8,13 +8,18 @@ from stream.settings import Settings
 
 
 def run_worker(settings: Settings) -> int:
-    """Work until stopped; the exit code. Raises ConfigError, BadBaseline, TopicError and BrokerError."""
+    """Work until stopped; the exit code.
+
+    Raises ConfigError, BadBaseline, StateError, TopicError and BrokerError.
+    """
     from faust import Worker  # takes a second, and no other command needs it
 
     from stream.app import make_app
 
     configure(logging.INFO)
-    worker: Any = Worker(make_app(settings), loglevel="WARNING", quiet=True, override_logging=False)
+    app = make_app(settings)
+    app.listen()  # here, where a port that is taken is one sentence
+    worker: Any = Worker(app, loglevel="WARNING", quiet=True, override_logging=False)
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:

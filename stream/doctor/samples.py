@@ -9,6 +9,7 @@ import pyarrow as pa
 from kafka import KafkaConsumer, TopicPartition
 from msgspec import Struct
 
+from schemas.errors import TopicError
 from schemas.frame import Frame, Subject
 from stream import source
 from stream.kafka_client import client_options
@@ -71,14 +72,14 @@ def _first(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
 
 def of_topic(settings: KafkaSettings, topic: str, most: int, seconds: float) -> Sample:
     """About so many records of a topic, from both ends of its partitions; fewer where that takes longer than
-    so many `seconds`. Raises KafkaError, OSError, ConfigError."""
+    so many `seconds`. Raises KafkaError, OSError, ConfigError, TopicError."""
     end = time.monotonic() + seconds
     frames: list[Frame] = []
     options = {"allow_auto_create_topics": False, "bootstrap_timeout_ms": int(seconds * 1000)}
     with closing(KafkaConsumer(**client_options(settings), **options)) as consumer:
         places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         if not places:
-            return Sample([])
+            raise TopicError("there is no such topic")
         first, last = consumer.beginning_offsets(places), consumer.end_offsets(places)
         consumer.assign(places)
         for newest in (False, True):

@@ -4,7 +4,6 @@ One file, one process. The door appends from its event loop; delivery reads and 
 """
 
 import asyncio
-import fcntl
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -22,6 +21,7 @@ from schemas.records import Records
 from stream.ingest import store
 from stream.ingest.store import Connection, Message
 from stream.ingest.writer import Append, Task, Writer
+from stream.locked import lock
 
 log = logging.getLogger(__name__)
 
@@ -179,15 +179,11 @@ class Queue:
 def _lock(path: Path) -> IO[str]:
     """Hold the queue for this process, until the file that is returned is closed or the process ends."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path.with_name(path.name + ".lock"), "w")
+        file = lock(path.with_name(path.name + ".lock"))
     except OSError as error:
         raise StateError(f"{path}: {error}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise StateError(f"{path}: another streamgauge is using it") from error
+    if file is None:
+        raise StateError(f"{path}: another streamgauge is using it")
     return file
 
 

@@ -34,7 +34,8 @@ class JoinCounts(Struct):
     `matched` records were joined with a label; `mismatched` ones had a label for another number of rows.
     `duplicates` are labels of an id that had one. Where such a label changed what was joined, a window was
     `corrected`; `stale` is how often it was too late for that. `expired` came to the end of their retention
-    alone, or had to make room. `late` predictions came when their window was final. The others wait.
+    alone, or had to make room. `late` predictions came when their window was final. The others wait. `bad`
+    records of ground truth were no labels; of a worker they are counted where they are read.
     """
 
     predictions: int = 0
@@ -47,6 +48,7 @@ class JoinCounts(Struct):
     expired_predictions: int = 0
     expired_labels: int = 0
     late: int = 0
+    bad: int = 0
 
 
 class Join:

@@ -63,6 +63,7 @@ class Quality:
         self._stage.at = batch.offsets[-1]
         found = truth.read(batch.frame.data, self._read)
         self._stage.labels(found.id, found.text)
+        self._stage.join.counts.bad += len(found.bad)
         return found.bad
 
     @property
@@ -89,4 +90,6 @@ class Quality:
     def summary(self) -> dict[str, Any]:
         """What became of predictions and labels, and what was said."""
         statuses = {status: n for status, n in sorted(self._judge.statuses.items()) if n}
-        return {**self._stage.summary(), "reports": statuses}
+        found = self._stage.summary()
+        labels = {**found["labels"], "bad": self._stage.join.counts.bad}
+        return {**found, "labels": labels, "reports": statuses}

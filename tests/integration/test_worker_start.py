@@ -54,6 +54,21 @@ def test_without_a_broker_it_fails(run):
     told(run, "127.0.0.1", code=1)
 
 
+def test_a_second_worker_needs_a_directory_and_a_port_of_its_own(run):
+    port = free_port()
+    first, second = run.worker("first"), run.worker("second")
+    program = Path(sys.executable).with_name("streamgauge"), "worker", "--config", run.config
+    beginning = (*program, "--state", first.state, "--port", port)
+    first.start_command(*beginning).until_at_work()
+    for state, word in ((first.state, "--state"), (second.state, "--port")):
+        second.start_command(*program, "--state", state, "--port", port)
+        assert second.ended(30) == 2
+        assert word in second.told() and "Traceback" not in second.told()
+    assert first.stop() == 0
+    first.start_command(*beginning).until_at_work()
+    assert "state is read from the brokers" not in first.told()
+
+
 def test_stopped_under_load_it_stores_everything_soon_and_goes_on_without_its_files(small, run):
     """Stopped by SIGTERM, its local files deleted, and started as Faust's own command does."""
     _, truth = small

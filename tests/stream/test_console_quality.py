@@ -53,14 +53,20 @@ def test_a_window_counts_once_however_often_a_check_failed_in_it():
 
 def test_what_became_of_labels_is_said(tmp_path, capsys):
     waits = {"records": 9, "late": 1, "matched": 5, "waiting": 2, "expired": 1}
-    quality = {"predictions": waits, "labels": {"records": 8, "duplicates": 0, "waiting": 1, "expired": 2}}
+    theirs = {"records": 8, "duplicates": 0, "waiting": 1, "expired": 2, "bad": 4}
+    quality = {"predictions": waits, "labels": theirs}
     counts = {"records": 9, "rows": 9, "bad": 0, "late": 0, "filtered": 0}
     coverage = {"labels": {"matched": 5, "waiting": 2, "expired": 1}}
-    reports = [report("model_quality", 1, revision=2, **coverage), report("data_quality", 1, revision=1)]
+    reports = [
+        report("model_quality", 1, revision=2, **coverage),
+        report("model_bias", 1, revision=1, **coverage),  # the same window
+        report("data_quality", 1, revision=1),
+    ]
     summary = {"counts": counts, "bad_by_reason": {}, "quality": quality}
     show.outcome(Console(), summary, reports, tmp_path, "rows")
     said = capsys.readouterr().out
     assert (
         "Labels   9 predictions: 5 with their label, 2 waiting, 1 expired, 1 late; 1 window revised\n"
-        "  3 labels of 8 met no prediction\n" in said
+        "  3 labels of 8 met no prediction\n"
+        f"  4 records were no labels that can be read: see {tmp_path / 'errors'}\n" in said
     )

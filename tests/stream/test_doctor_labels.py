@@ -9,6 +9,7 @@ import pytest
 from kafka.errors import KafkaError
 
 from made import HOUR, T0, capture, settings_for
+from schemas.errors import TopicError
 from schemas.frame import Frame, Subject, encode
 from stream import source
 from stream.doctor import labels as doctor
@@ -224,8 +225,9 @@ def test_both_ends_of_partitions_are_read(topics, monkeypatch):
     assert {"t, partition 0, offset 17", "a.csv"} <= places
 
 
-def test_a_topic_that_there_is_not_holds_nothing(topics):
-    assert len(of_topic(KafkaSettings(), "t", 1000, 5)) == 0
+def test_a_topic_that_there_is_not_is_told(topics):
+    with pytest.raises(TopicError, match="there is no such topic"):
+        of_topic(KafkaSettings(), "t", 1000, 5)
 
 
 def on_kafka(**more) -> Settings:
@@ -245,6 +247,12 @@ def test_a_topic_without_labels_is_ok(topics):
     topics["x-labels"], topics["x-captures"] = [[]], [[]]
     (found,) = check_labels(on_kafka())
     assert found == Finding("ok", "labels", "topic x-labels: holds none yet")
+
+
+def test_a_topic_of_labels_that_is_missing_is_not_ok(topics):
+    (found,) = check_labels(on_kafka())
+    said = "topic x-labels: not looked at: there is no such topic"
+    assert found == Finding("warn", "labels", said)
 
 
 def test_topics_that_cannot_be_looked_at_are_told(monkeypatch):

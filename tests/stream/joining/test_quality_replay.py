@@ -75,7 +75,8 @@ def test_what_is_no_label_is_kept_aside_and_counted(tmp_path):
     out = replayed(tmp_path, tmp_path / "captures", tmp_path / "truth")
     letters = [json.loads(s) for p in out.glob("errors/*.jsonl") for s in p.read_text().splitlines()]
     assert [letter["code"] for letter in letters] == ["schema", "schema", "csv", "schema"]
-    assert json.loads((out / "summary.json").read_bytes())["quality"]["labels"]["records"] == len(good)
+    found = json.loads((out / "summary.json").read_bytes())["quality"]["labels"]
+    assert (found["records"], found["bad"]) == (len(good), len(bad))
 
 
 def test_predictions_without_a_label_expire_with_their_window(tmp_path):
@@ -88,7 +89,7 @@ def test_predictions_without_a_label_expire_with_their_window(tmp_path):
     assert [name for name, _ in merged(out)] == ["late"]
     summary = json.loads((out / "summary.json").read_bytes())["quality"]
     assert summary["predictions"] == {"records": 2, "late": 0, "matched": 1, "waiting": 0, "expired": 1}
-    assert summary["labels"] == {"records": 2, "duplicates": 0, "waiting": 1, "expired": 0}
+    assert summary["labels"] == {"records": 2, "duplicates": 0, "waiting": 1, "expired": 0, "bad": 0}
 
 
 def test_labels_without_a_problem_type_are_a_mistake_of_settings(tmp_path):
