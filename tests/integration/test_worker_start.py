@@ -86,6 +86,7 @@ def test_stopped_under_load_it_stores_everything_soon_and_goes_on_without_its_fi
     again = run.worker("faust")
     again.environment |= {"STREAMGAUGE_CONFIG": str(run.config)}
     again.start_command(Path(sys.executable).with_name("faust"), "-A", "stream.app", "worker", "-l", "info")
+    again.until_at_work()
     run.until_done(truth)
     run.same(truth)
 
