@@ -41,6 +41,7 @@ class Captures:
         self._records: list[pa.BinaryArray] = []  # of the new blocks
         self._gone: list[_Block] = []
         self._next = 0
+        self.unsaved = 0  # bytes that are kept in memory until the next checkpoint
         if (raw := stored.get(_ABOUT)) is not None:
             self._next, self._blocks = msgspec.msgpack.decode(raw, type=tuple[int, list[_Block]])
 
@@ -52,6 +53,7 @@ class Captures:
             self._new.append(_Block(self._next, len(part), {subject: until}))
             self._records.append(part)
             self._next += len(part)
+            self.unsaved += part.nbytes
         return np.arange(first, self._next)
 
     def take(self, numbers: Indices) -> pa.BinaryArray:
@@ -93,18 +95,13 @@ class Captures:
         self._gone += [block for block in self._blocks if is_over(block)]
         self._blocks = [block for block in self._blocks if not is_over(block)]
 
-    @property
-    def unsaved(self) -> int:
-        """Bytes that are kept in memory until the next checkpoint."""
-        return sum(records.nbytes for records in self._records)
-
     def checkpoint(self) -> Changes:
         """What changed since the last checkpoint, as keys and values."""
         changes: Changes = {key(block.first): None for block in self._gone}
         self._join_small()
         changes.update(self._dumped())
         self._blocks += self._new
-        self._new, self._records, self._gone = [], [], []
+        self._new, self._records, self._gone, self.unsaved = [], [], [], 0
         changes[_ABOUT] = msgspec.msgpack.encode((self._next, self._blocks))
         return changes
 
