@@ -11,16 +11,14 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cluster import Cluster
-from labelled import QUALITY, captured, expected, ground_truth, labels, merged, requests
-from made import ARRIVED, HOUR, SUBJECT, settings_for
+from cluster import Cluster, Known, regression
+from labelled import captured, expected, ground_truth, labels, merged, requests
+from made import ARRIVED, HOUR, SUBJECT
 from schemas.frame import Frame, encode
 from schemas.times import END_OF_TIME
 from stream.distributed import passing
 from stream.distributed.metrics import WorkerMetrics
 from stream.distributed.news import Closed
-from stream.settings import Settings
-from stream.setup import Setups
 
 PARTITIONS, JOINS = 2, 3
 
@@ -29,11 +27,8 @@ CAME = labels(MADE, days=1.0)
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory) -> tuple[Settings, Setups]:
-    directory = tmp_path_factory.mktemp("joining")
-    kafka = {"partitions": PARTITIONS, "join_partitions": JOINS, "labels": "truth"}
-    settings = settings_for(directory / "out", directory, quality=QUALITY, kafka=kafka)
-    return settings, Setups(settings)
+def known(tmp_path_factory) -> Known:
+    return regression(tmp_path_factory.mktemp("joining"), PARTITIONS, JOINS)
 
 
 def fed(cluster: Cluster) -> Cluster:

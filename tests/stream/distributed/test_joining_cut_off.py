@@ -7,24 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cluster import Cluster
-from labelled import QUALITY, captured, expected, ground_truth, labels, requests
-from made import SUBJECT, settings_for
+from cluster import Cluster, Known, regression
+from labelled import captured, expected, ground_truth, labels, requests
+from made import SUBJECT
 from schemas.frame import Frame, encode
 from schemas.times import END_OF_TIME
-from stream.settings import Settings
-from stream.setup import Setups
 
 MADE = requests(60, hours=4)
 CAME = labels(MADE, days=1.0)
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory) -> tuple[Settings, Setups]:
-    directory = tmp_path_factory.mktemp("cut off")
-    kafka = {"partitions": 1, "join_partitions": 1, "labels": "truth"}
-    settings = settings_for(directory / "out", directory, quality=QUALITY, kafka=kafka)
-    return settings, Setups(settings)
+def known(tmp_path_factory) -> Known:
+    return regression(tmp_path_factory.mktemp("cut off"))
 
 
 @pytest.fixture

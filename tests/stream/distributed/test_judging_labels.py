@@ -9,27 +9,22 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cluster import Cluster
-from labelled import QUALITY, captured, expected, ground_truth, labels, requests
-from made import ARRIVED, HOUR, SUBJECT, settings_for
+from cluster import Cluster, Known, regression
+from labelled import captured, expected, ground_truth, labels, requests
+from made import ARRIVED, HOUR, SUBJECT
 from schemas.frame import Frame, encode
 from schemas.report import Report
 from schemas.times import END_OF_TIME
 from stream.distributed.metrics import WorkerMetrics
 from stream.distributed.news import Closed, Sender
-from stream.settings import Settings
-from stream.setup import Setups
 
 MADE = requests(40, hours=2)
 CAME = labels(MADE, days=0.1)
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory) -> tuple[Settings, Setups]:
-    directory = tmp_path_factory.mktemp("judging labels")
-    kafka = {"partitions": 1, "join_partitions": 2, "labels": "truth"}
-    settings = settings_for(directory / "out", directory, quality=QUALITY, kafka=kafka)
-    return settings, Setups(settings)
+def known(tmp_path_factory) -> Known:
+    return regression(tmp_path_factory.mktemp("judging labels"), joins=2)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from made import ARRIVED
+from labelled import QUALITY
+from made import ARRIVED, settings_for
 from schemas.report import Report
 from sinks.objects import Objects
 from stream.distributed.joining import JoinStage
@@ -19,6 +20,15 @@ from stream.distributed.predicting import Predicting
 from stream.distributed.watching import WatchStage
 from stream.settings import Settings
 from stream.setup import Setups
+
+Known = tuple[Settings, Setups]
+
+
+def regression(directory: Path, partitions: int = 1, joins: int = 1) -> Known:
+    """Settings of workers that join labels of the traffic in `labelled`."""
+    kafka = {"partitions": partitions, "join_partitions": joins, "labels": "truth"}
+    settings = settings_for(directory / "out", directory, quality=QUALITY, kafka=kafka)
+    return settings, Setups(settings)
 
 
 class Event:
@@ -77,7 +87,7 @@ class Runner:
 class Cluster:
     """All stages of a worker, and what lies between them."""
 
-    def __init__(self, known: tuple[Settings, Setups], root: Path) -> None:
+    def __init__(self, known: Known, root: Path) -> None:
         self._settings, self._setups = known
         kafka = known[0].kafka
         self._root = root
@@ -94,7 +104,7 @@ class Cluster:
         self.judge = Runner(self.partials, self._judging)
         self.all = [*self.watch, *self.label, *self.join, self.judge]
 
-    def restart(self, known: tuple[Settings, Setups]) -> None:
+    def restart(self, known: Known) -> None:
         """Start all of them anew, with other settings."""
         self._settings, self._setups = known
         for runner in self.all:
