@@ -1,11 +1,13 @@
 """A run of log messages of one subject, decoded together; it remembers where each record came from."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from schemas.frame import Frame, Subject
 
@@ -33,8 +35,17 @@ class Batch(Struct, frozen=True):
 
     def origin(self, index: int) -> Origin:
         """Where record `index` of the batch came from."""
-        message = int(np.searchsorted(self.starts, index, side="right")) - 1
+        message = int(self._message(index))
         return Origin(self.offsets[message], self.sources[message], int(self.frame.line[index]))
+
+    def offsets_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Log offsets of the records at `indices`, shape (records,)."""
+        offsets: NDArray[np.int64] = np.array(self.offsets, np.int64)[self._message(indices)]
+        return offsets
+
+    def _message(self, index: Any) -> Any:
+        """The number of the message that each record came in."""
+        return np.searchsorted(self.starts, index, side="right") - 1
 
 
 def batches(

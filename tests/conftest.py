@@ -1,5 +1,6 @@
 """Fixtures that tests of several folders share."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no folder `shared` beside the repository: real captures and AWS output are not here")
     return SHARED
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """A command sets up logging for its process: put it back for those who come after."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -57,8 +57,7 @@ class LabelStage:
             self._pass_on(batch, found)
 
     def _pass_on(self, batch: Batch, found: Labels) -> None:
-        message = np.searchsorted(batch.starts, found.record, side="right") - 1
-        table = label_table(found.id, found.text, np.array(batch.offsets, np.int64)[message])
+        table = label_table(found.id, found.text, batch.offsets_of(found.record))
         place = passing.places(found.id, self._session.partitions)
         for at in np.unique(place).tolist():
             mine = table.take(pa.array(np.flatnonzero(place == at)))

@@ -61,10 +61,9 @@ class Predicting:
 
 
 def _table(some: Predicted, batch: Batch) -> pa.Table:
-    record = some.predictions.record
-    message = np.searchsorted(batch.starts, record, side="right") - 1
+    offsets = batch.offsets_of(some.predictions.record)
     table = some.predictions.to_table().append_column(_LATE, pa.array(some.late))
-    table = table.append_column(_OFFSET, pa.array(np.array(batch.offsets, np.int64)[message]))
+    table = table.append_column(_OFFSET, pa.array(offsets))
     return table if some.captures is None else table.append_column(_CAPTURE, some.captures)
 
 

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import logging
 import re
 import shutil
 import signal
@@ -32,14 +31,7 @@ COMMANDS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def handlers():
-    """The command sets up logging for its process: put it back for those who come after."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 def run(*arguments: object) -> Result:

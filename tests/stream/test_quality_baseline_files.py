@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,14 +18,7 @@ from stream.quality_baseline import read_quality_baseline
 ROWS = [("yes", "yes", 0.9), ("no", "no", 0.2), ("yes", "no", 0.6), ("no", "yes", 0.4)] * 60
 
 
-@pytest.fixture(autouse=True)
-def handlers():
-    """The command sets up logging for its process: put it back for those who come after."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.fixture
