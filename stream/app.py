@@ -13,6 +13,7 @@ from typing import IO, Any
 import faust
 
 from schemas.errors import ConfigError, StateError, TopicError
+from stream.distributed.consumer import WorkerConsumer
 from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import refuse_other_sizes, topic_identity
@@ -33,14 +34,6 @@ _LOOK = 1.0  # seconds between two looks at how far partitions have been read
 _BUFFER = 96  # messages that wait for a stage; they may be large
 _RUNNING = "running"  # a file that says that local state may be ahead of its changelog
 _LOCK = "lock"  # a file that is held while a worker uses the directory
-
-
-class _NothingRead(dict[Any, Any]):
-    """What Faust notes of how far it has read, to drop what is older. It does so too late: what is to be read
-    again after a rebalance or a seek would be dropped as well. Shards know better what they have."""
-
-    def __getitem__(self, place: Any) -> None:
-        return None
 
 
 class Gauge(faust.App):
@@ -71,10 +64,10 @@ class Gauge(faust.App):
         assert self.server is not None
         log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
 
-    def _new_consumer(self) -> Any:
-        consumer: Any = super()._new_consumer()
-        consumer._read_offset = _NothingRead()
-        return consumer
+    def _new_transport(self) -> Any:
+        transport: Any = super()._new_transport()
+        transport.Consumer = WorkerConsumer
+        return transport
 
     async def on_stop(self) -> None:
         """Store what was taken in while the connections still stand."""

@@ -321,8 +321,8 @@ class Worker:
         assert self.told().count(what) >= times, f"the worker ended with {self.code}"
 
     def until_at_work(self) -> None:
-        """Wait until it has taken up a partition of captures."""
-        self.until_told("shard=watch")
+        """Wait until it has taken up a partition."""
+        self.until_told("partition taken up")
 
     @property
     def runs(self) -> bool:
