@@ -10,10 +10,8 @@ import shutil
 from pathlib import Path
 from typing import IO, Any
 
-import faust
-
 from schemas.errors import ConfigError, StateError, TopicError
-from stream.distributed.consumer import WorkerConsumer
+from stream.distributed.consumer import WorkerApp
 from stream.distributed.delivery_agent import add_delivery
 from stream.distributed.health import pages
 from stream.distributed.identity import refuse_other_sizes, topic_identity
@@ -36,7 +34,7 @@ _RUNNING = "running"  # a file that says that local state may be ahead of its ch
 _LOCK = "lock"  # a file that is held while a worker uses the directory
 
 
-class Gauge(faust.App):
+class Gauge(WorkerApp):
     """A worker: its agents stop with everything stored, or it is gone at once."""
 
     stages: Stages
@@ -63,11 +61,6 @@ class Gauge(faust.App):
             self.listen()
         assert self.server is not None
         log.info("worker started", extra={"app": self.kafka.app, "port": self.server.port})
-
-    def _new_transport(self) -> Any:
-        transport: Any = super()._new_transport()
-        transport.Consumer = WorkerConsumer
-        return transport
 
     async def on_stop(self) -> None:
         """Store what was taken in while the connections still stand."""

@@ -2,7 +2,17 @@
 
 from typing import Any
 
+import faust
 from faust.transport.drivers.aiokafka import Consumer
+
+
+class WorkerApp(faust.App):
+    """An app that consumes with a WorkerConsumer."""
+
+    def _new_transport(self) -> Any:
+        transport: Any = super()._new_transport()
+        transport.Consumer = WorkerConsumer
+        return transport
 
 
 class WorkerConsumer(Consumer):

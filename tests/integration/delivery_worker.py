@@ -6,6 +6,7 @@ from pathlib import Path
 
 import faust
 
+from stream.distributed.consumer import WorkerApp
 from stream.distributed.delivery_agent import add_delivery
 from stream.settings import load
 
@@ -13,7 +14,7 @@ from stream.settings import load
 def main(config: Path, state: Path) -> None:
     settings = load(config)
     kafka = settings.kafka
-    app = faust.App(
+    app = WorkerApp(
         kafka.app,
         broker=[f"kafka://{broker}" for broker in kafka.brokers],
         store="rocksdb://",

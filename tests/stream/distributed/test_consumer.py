@@ -7,8 +7,7 @@ import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchError
 from faust.types import TP
 
-from stream.app import Gauge
-from stream.distributed.consumer import WorkerConsumer
+from stream.distributed.consumer import WorkerApp, WorkerConsumer
 
 PLACE = TP("changelog", 0)
 
@@ -68,8 +67,8 @@ def test_to_the_library_itself_no_partition_means_all():
         asyncio.run(_Thread().getmany(set(), 0.0))
 
 
-def test_the_worker_has_this_consumer(tmp_path):
+def test_an_app_has_this_consumer(tmp_path):
     async def consumer() -> Any:
-        return Gauge("one", broker="kafka://127.0.0.1:1", datadir=tmp_path).transport.Consumer
+        return WorkerApp("one", broker="kafka://127.0.0.1:1", datadir=tmp_path).transport.Consumer
 
     assert asyncio.run(consumer()) is WorkerConsumer
