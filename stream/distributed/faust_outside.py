@@ -9,6 +9,7 @@ from faust.types import TP
 
 from stream.distributed.stamped import Write
 
+_NOTHING = -1  # the offset before the first
 RAW = {"key_serializer": "raw", "value_serializer": "raw"}
 
 
@@ -38,6 +39,9 @@ class FaustOutside:
     Faust writes a value to the changelog of the partition whose event it handles just now. Here it is said
     which partition is meant, so that a checkpoint need not wait for an event. The local file is written
     first: its record of how far it has the changelog is written when the changelog has the value.
+
+    That record grows by one message at a time. Faust would let it jump to wherever a write has arrived: a
+    worker that was cut off writes behind what others have written meanwhile, and would never read that.
     """
 
     def __init__(self, app: Any, table: Any, topic: str, partition: int) -> None:
@@ -68,8 +72,22 @@ class FaustOutside:
             database.delete(key)
         else:
             database.put(key, value)
-        sent: Awaitable[Any] = self._table.send_changelog(self._place.partition, key, value, "raw", "raw")
+        sent: Awaitable[Any] = self._table.changelog_topic.send_soon(
+            key=key,
+            value=value,
+            partition=self._place.partition,
+            callback=self._has_arrived,
+            eager_partitioning=True,
+            **RAW,
+        )
         return sent
+
+    def _has_arrived(self, sent: "asyncio.Future[Any]") -> None:
+        """Record that the local file has the changelog up to this write, if it has what lies before."""
+        place, offset = sent.result().topic_partition, sent.result().offset
+        before = self._table.data.persisted_offset(place)
+        if offset == (_NOTHING if before is None else before) + 1:
+            self._table.data.set_persisted_offset(place, offset)
 
     def send(self, topic: Any, partition: int, message: bytes) -> None:
         """Send to another topic; `sent` tells when it is there."""
