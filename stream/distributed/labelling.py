@@ -3,18 +3,17 @@
 import numpy as np
 import pyarrow as pa
 
-from schemas.frame import Frame
 from schemas.ground_truth import Labels
 from sinks import dead_letters
 from sinks.objects import Objects
-from stream.batch import MAX_BYTES, MAX_RECORDS, Batch, batches
+from stream.batch import Batch, batches
 from stream.delivery import Delivery, Range
 from stream.distributed import passing
+from stream.distributed.gathering import Gathered
 from stream.distributed.passing import Session
 from stream.distributed.predicting import label_table
 from stream.distributed.shard import Cut, Event
 from stream.joining import truth
-from stream.partition import read_message
 from stream.settings import Settings
 from stream.setup import Setups
 
@@ -28,28 +27,21 @@ class LabelStage:
     def __init__(
         self, number: int, settings: Settings, setups: Setups, errors: Objects, session: Session, log: str
     ) -> None:
-        self._subject, self._due = settings.source.subject, settings.checkpoint
+        self._due = settings.checkpoint
         self._setups, self._errors, self._session, self._log = setups, errors, session, log
         self._delivery = Delivery(number)
-        self._pending: list[tuple[int, Frame]] = []
-        self._records = self._nbytes = self._since_cut = 0
+        self._gathered = Gathered(settings.source.subject, self.flush)
+        self._since_cut = 0
         self.taken = self.bad = 0  # since this worker has the partition
 
     def take(self, event: Event) -> None:
         """Keep a message until there are enough of them to be read together."""
-        frame = read_message(event.value, self._subject, event.arrived)
-        self._pending.append((event.offset, frame))
-        self._records += len(frame)
-        self._nbytes += frame.data.nbytes
-        if self._records >= MAX_RECORDS or self._nbytes >= MAX_BYTES:
-            self.flush()
+        self._gathered.add(event)
 
     def flush(self) -> None:
         """Read what is pending, and pass it on."""
-        pending, self._pending = self._pending, []
-        self._since_cut += self._records
-        self._records = self._nbytes = 0
-        for batch in batches(pending):
+        self._since_cut += self._gathered.records
+        for batch in batches(self._gathered.take()):
             found = truth.read(batch.frame.data, self._setups.read_labels)
             self._delivery.refuse(batch, found.bad)
             self.taken += len(found)
@@ -66,7 +58,7 @@ class LabelStage:
 
     def pending(self) -> bool:
         """Whether messages wait to be read together."""
-        return bool(self._pending)
+        return len(self._gathered) > 0
 
     def full(self) -> bool:
         """Whether so much was read, or is to be kept aside, that a checkpoint is due."""

@@ -18,12 +18,9 @@ from schemas.frame import Subject
 from schemas.labelled import NO_LABELS
 from schemas.report import Counts, Coverage, Window
 from schemas.rows import NO_ROWS
+from stream.distributed.cutting import cut, joined
 from stream.watch import Partial, load_states
 from stream.watermarks import Progress
-
-MAX_BODY = 700_000  # bytes of one message
-
-_CODEC = pa.Codec("zstd", compression_level=1)
 
 
 class Part(Struct, frozen=True, array_like=True):
@@ -124,12 +121,11 @@ class Sender:
     def messages(self, what: Told) -> list[bytes]:
         """`what` as one message, or several that must stay in their order."""
         raw = msgspec.msgpack.encode(what)
-        body: bytes = _CODEC.compress(raw, asbytes=True)
-        cuts = [body[start : start + MAX_BODY] for start in range(0, len(body), MAX_BODY)]
+        cuts = cut(raw)
         number = next(self._numbers)
         return [
-            msgspec.msgpack.encode(_Piece(self._name, number, piece, len(cuts), len(raw), cut, self._epoch))
-            for piece, cut in enumerate(cuts)
+            msgspec.msgpack.encode(_Piece(self._name, number, piece, len(cuts), len(raw), body, self._epoch))
+            for piece, body in enumerate(cuts)
         ]
 
 
@@ -170,7 +166,7 @@ class Joiner:
         return bool(pieces) and piece.epoch < pieces[0].epoch
 
     def _read(self, pieces: Sequence[_Piece]) -> Told:
-        raw = _CODEC.decompress(b"".join(p.body for p in pieces), pieces[0].size, asbytes=True)
+        raw = joined((piece.body for piece in pieces), pieces[0].size)
         found: Told = msgspec.msgpack.decode(raw, type=Told)
         return found
 

@@ -17,13 +17,10 @@ from msgspec import Struct
 from schemas.errors import BadFrame
 from schemas.frame import Subject
 from schemas.id_hash import hashes
+from stream.distributed.cutting import cut, joined
 from stream.distributed.news import Closed, Heard
 from stream.joining.runs import Indices
 from stream.watermarks import Progress
-
-MAX_BODY = 700_000  # bytes of one message
-
-_CODEC = pa.Codec("zstd", compression_level=1)
 
 
 class Origin(Struct, frozen=True, array_like=True):
@@ -112,12 +109,11 @@ class Session:
     def rows(self, partition: int, what: Rows) -> None:
         """Pass on rows to one of them."""
         raw = msgspec.msgpack.encode(what)
-        body: bytes = _CODEC.compress(raw, asbytes=True)
-        cuts = [body[start : start + MAX_BODY] for start in range(0, len(body), MAX_BODY)]
+        cuts = cut(raw)
         number = self._sent[partition]
         self._sent[partition] += 1
-        for at, cut in enumerate(cuts):
-            piece = Piece(self._origin, self._epoch, self._name, number, at, len(cuts), len(raw), cut)
+        for at, body in enumerate(cuts):
+            piece = Piece(self._origin, self._epoch, self._name, number, at, len(cuts), len(raw), body)
             self._send(partition, msgspec.msgpack.encode(piece))
 
     def all(self, what: Moved | Heard) -> None:
@@ -168,8 +164,7 @@ class Receiver:
             pieces = self._next(found)
             if pieces is None:
                 return None
-            raw = _CODEC.decompress(b"".join(pieces), found.size, asbytes=True)
-            rows: Rows = msgspec.msgpack.decode(raw, type=Rows)
+            rows: Rows = msgspec.msgpack.decode(joined(pieces, found.size), type=Rows)
             return rows
         except (msgspec.MsgspecError, pa.ArrowException, OSError, ValueError) as error:
             raise BadFrame(f"not predictions or labels: {error}") from error

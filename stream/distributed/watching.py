@@ -9,13 +9,14 @@ from schemas.report import Counts
 from schemas.times import END_OF_TIME, milliseconds
 from sinks import dead_letters, parquet
 from sinks.objects import Objects
-from stream.batch import MAX_BYTES, MAX_RECORDS, batches
+from stream.batch import batches
 from stream.changes import Stored
 from stream.delivery import Range
+from stream.distributed.gathering import Gathered
 from stream.distributed.news import Heard, Told, told
 from stream.distributed.predicting import Predicting
 from stream.distributed.shard import Cut, Event
-from stream.partition import Partition, read_message
+from stream.partition import Partition
 from stream.placing import BEFORE_ALL
 from stream.settings import Settings
 from stream.setup import Setups
@@ -45,12 +46,10 @@ class WatchStage:
         self.partition = Partition(number, settings, setups, stored, **also)
         self._predicting = predicting
         self._number, self._log = number, log
-        self._subject = settings.source.subject
         self._size = milliseconds(settings.window.size)
         self._idle = milliseconds(settings.source.idle)
         self._rows, self._errors, self._tell = rows, errors, tell
-        self._pending: list[tuple[int, Frame]] = []
-        self._records = self._nbytes = 0
+        self._gathered = Gathered(settings.source.subject, self.flush)
         self._passed: dict[Subject, int] = {}  # how many windows the judge knows to be passed
         self._heard: dict[Subject, int] = {}  # when something last arrived, ms
         self._silent: dict[Subject, int] = {}  # the same, when the judge was told of the silence
@@ -59,20 +58,13 @@ class WatchStage:
 
     def take(self, event: Event) -> None:
         """Keep a frame until there are enough of them to be decoded together."""
-        frame = read_message(event.value, self._subject, event.arrived)
-        self._pending.append((event.offset, frame))
-        self._records += len(frame)
-        self._nbytes += frame.data.nbytes
         self._newest = max(self._newest, event.arrived)
-        if self._records >= MAX_RECORDS or self._nbytes >= MAX_BYTES:
-            self.flush()
+        self._gathered.add(event)
 
     def flush(self) -> None:
         """Decode and observe what is pending, each subject's frames together."""
-        pending, self._pending = self._pending, []
-        self._records = self._nbytes = 0
         self.arrived = self._newest
-        for batch in batches(sorted(pending, key=_subject)):
+        for batch in batches(sorted(self._gathered.take(), key=_subject)):
             watched = self.partition.observe(batch)
             self.counted = self.counted.merge(watched.counts)
             self._heard[watched.subject] = self.arrived
@@ -118,7 +110,7 @@ class WatchStage:
 
     def pending(self) -> bool:
         """Whether frames wait to be decoded together."""
-        return bool(self._pending)
+        return len(self._gathered) > 0
 
     def full(self) -> bool:
         """Whether so many rows are kept that they must be delivered."""

@@ -15,7 +15,7 @@ from schemas.frame import Frame, encode
 from schemas.report import Report
 from schemas.times import END_OF_TIME
 from sinks.objects import Objects
-from stream.distributed import news as module
+from stream.distributed import cutting
 from stream.distributed.judging import JudgeStage
 from stream.distributed.news import Heard, Joiner, News, Sender, Told
 from stream.distributed.watching import WatchStage
@@ -151,7 +151,7 @@ def test_a_revision_that_waits_keeps_the_documents_of_the_one_before(known, told
 
 
 def test_nothing_is_covered_that_a_torn_message_began(known, monkeypatch):
-    monkeypatch.setattr(module, "MAX_BODY", 40)
+    monkeypatch.setattr(cutting, "MAX_BODY", 40)
     stage = judging(known, Kept())
     whole = Sender("0/a").messages(Heard(0, 1))
     torn = Sender("1/a").messages(News(SUBJECT, Progress(T0, 1), []))

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from schemas.errors import BadFrame
 from schemas.frame import Subject
-from stream.distributed import news as module
+from schemas.report import Counts
+from stream.distributed import cutting
 from stream.distributed.news import Closed, Heard, Joiner, News, Part, Sender, partition_of
 from stream.watermarks import Progress
 
 
 def some_news(size: int, partition: int = 0, number: int = 0) -> News:
-    part = Part(0, 1, module.Counts(number), {"m": {"s": random.Random(size).randbytes(size)}})
+    part = Part(0, 1, Counts(number), {"m": {"s": random.Random(size).randbytes(size)}})
     return News(Subject("churn"), Progress(5, partition), [part])
 
 
@@ -22,7 +23,7 @@ def some_news(size: int, partition: int = 0, number: int = 0) -> News:
 def test_messages_of_senders_that_lie_between_each_other_are_joined(data):
     """A sender may end in the middle of its news; its successor begins anew, and the rest never comes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MAX_BODY", 40)
+        patch.setattr(cutting, "MAX_BODY", 40)
         queues: list[list[tuple[bytes, News | None]]] = []
         for partition in range(3):
             queue: list[tuple[bytes, News | None]] = []

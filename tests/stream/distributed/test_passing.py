@@ -17,7 +17,7 @@ from made import settings_for
 from schemas.errors import BadFrame
 from schemas.frame import Subject
 from sinks.objects import Objects
-from stream.distributed import passing
+from stream.distributed import cutting, passing
 from stream.distributed.joining import JoinStage
 from stream.distributed.news import Heard
 from stream.distributed.passing import Labels, Moved, Origin, Receiver, Session
@@ -32,7 +32,7 @@ OFFSETS = 12
 @pytest.fixture(scope="module")
 def small_pieces():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passing, "MAX_BODY", 150)
+        patch.setattr(cutting, "MAX_BODY", 150)
         yield
 
 
@@ -191,7 +191,7 @@ def test_a_message_that_is_none_is_refused_and_the_next_is_taken(small_pieces):
 
 
 def test_a_gap_is_noticed_until_the_partition_is_taken_up_anew(monkeypatch):
-    monkeypatch.setattr(passing, "MAX_BODY", 100_000)
+    monkeypatch.setattr(cutting, "MAX_BODY", 100_000)
     receiver, sent = Receiver(None), []
     session = Session(Origin("labels", 0), 1, 1, lambda _, message: sent.append(message))
     for until in range(1, 4):
@@ -204,7 +204,7 @@ def test_a_gap_is_noticed_until_the_partition_is_taken_up_anew(monkeypatch):
 
 
 def test_a_beginning_that_is_gone_is_noticed(monkeypatch):
-    monkeypatch.setattr(passing, "MAX_BODY", 100_000)
+    monkeypatch.setattr(cutting, "MAX_BODY", 100_000)
     sent: list[bytes] = []
     session = Session(Origin("labels", 0), 1, 1, lambda _, message: sent.append(message))
     session.rows(0, rows(0, 1, 1))
@@ -216,7 +216,7 @@ def test_a_beginning_that_is_gone_is_noticed(monkeypatch):
 
 
 def test_a_word_counts_where_all_has_come_that_was_sent_before(monkeypatch):
-    monkeypatch.setattr(passing, "MAX_BODY", 100_000)
+    monkeypatch.setattr(cutting, "MAX_BODY", 100_000)
     sent: list[bytes] = []
     for epoch in (1, 2):
         session = Session(Origin("captures", 0), epoch, 1, lambda _, message: sent.append(message))
