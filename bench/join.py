@@ -18,13 +18,18 @@ from schemas import ground_truth
 from schemas.frame import Subject
 from schemas.predictions import Predictions
 from schemas.quality import Model
+from schemas.times import END_OF_TIME
 from stream.joining.join import Join
-from stream.joining.joined import Joined
+from stream.joining.windows import QualityWindows
+from stream.placing import Timing
 from timing import forget_peak, machine, peak, pin, resident, three_digits
 
 HOUR = 3_600_000
 DAYS = 10
 DELAY = 72 * HOUR
+RETENTION = 7 * 24 * HOUR
+CHECKPOINT = 50_000  # rows
+TIMING = Timing(HOUR, 0, RETENTION)
 BATCH = 20_000
 SUBJECT = Subject("bench")
 ONE = pa.list_(pa.float64())
@@ -61,34 +66,39 @@ def batches(n: int) -> list[tuple[int, object]]:
     return sorted(found, key=lambda batch: batch[0])
 
 
-def run(join: Join, monitor: ModelQuality, parts: list[tuple[int, object]]) -> tuple[int, int, float]:
-    """Join and score everything; rows joined, most predictions that were kept, and seconds of the core."""
-    windows: dict[int, object] = {}
-    rows = most = 0
+def run(join: Join, windows: QualityWindows, parts: list[tuple[int, object]]) -> tuple[int, int, float]:
+    """Join and score everything; rows that were scored, most predictions that were kept, and seconds of the
+    core."""
+    told: dict[int, int] = {}
+    most = taken = 0
+
+    def advance(watermark: int, version: int) -> None:
+        for partial in windows.advance(SUBJECT, watermark, version):
+            told[partial.window.start] = partial.states[ModelQuality.name].scored
+
     began = time.process_time()
-    for when, part in parts:
+    for at, (when, part) in enumerate(parts):
         if isinstance(part, Predictions):
-            joined = join.predictions(part, np.full(len(part), -1, np.int64))
+            starts, counts = np.unique(part.time // HOUR * HOUR, return_counts=True)
+            windows.came(SUBJECT, dict(zip(starts.tolist(), counts.tolist(), strict=True)))
+            windows.joined(join.predictions(part, np.full(len(part), -1, np.int64)))
             join.advance(SUBJECT, when)
+            advance(when, at)
         else:
-            joined = join.labels(*part)
-        rows += score(windows, monitor, joined)
+            windows.joined(join.labels(*part))
         most = max(most, join.predictions_kept)
-    return rows, most, time.process_time() - began
-
-
-def score(windows: dict[int, object], monitor: ModelQuality, joined: list[Joined]) -> int:
-    """Merge joined rows into their windows' states."""
-    for part in joined:
-        state = monitor.observe(part.rows[0])
-        windows[part.start] = windows[part.start].merge(state) if part.start in windows else state
-    return sum(part.records for part in joined)
+        taken += BATCH
+        if taken >= CHECKPOINT:
+            windows.checkpoint()
+            taken = 0
+    advance(END_OF_TIME, len(parts))
+    return sum(told.values()), most, time.process_time() - began
 
 
 def waiting(n: int) -> float:
     """MiB that `n` predictions take that wait for a label."""
     rng = np.random.default_rng(2)
-    join = Join(HOUR, 7 * 24 * HOUR, 1 << 40, ground_truth.values, {})
+    join = Join(HOUR, RETENTION, 1 << 40, ground_truth.values, {})
     forget_peak()
     before = resident()
     times = np.sort(rng.integers(0, DAYS * 24 * HOUR, n))
@@ -106,10 +116,12 @@ def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     held = waiting(n)
     parts = batches(n)
-    join = Join(HOUR, 7 * 24 * HOUR, 1 << 40, ground_truth.values, {})
+    join = Join(HOUR, RETENTION, 1 << 40, ground_truth.values, {})
     forget_peak()
     before = resident()
-    rows, most, seconds = run(join, ModelQuality(Model("BinaryClassification")), parts)
+    monitor = ModelQuality(Model("BinaryClassification"))
+    windows = QualityWindows(0, TIMING, lambda _: (monitor,), {})
+    rows, most, seconds = run(join, windows, parts)
     assert rows == n == join.counts.matched, "a match was lost, or found twice"
     print(machine(["numpy", "pyarrow"]))
     print(f"{three_digits(rows / seconds)} rows/s joined and scored ({rows:,} in {seconds:.1f} s)")

@@ -24,7 +24,7 @@ from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window
 from stream.placing import BEFORE_ALL
 from stream.settings import WindowSettings
 from stream.since import dated, last_before, newest_with_data
-from stream.watch import MEMORY, Dumped, Partial, load_states
+from stream.watch import MEMORY, Dumped, Partial, dump_states, load_states
 from stream.watermarks import Progress, Watermarks
 
 MAX_EMPTY = (
@@ -275,11 +275,10 @@ class Judge:
         open_ = [number for number, partial in partials.items() if partial.states is not None]
         refused = [number for number, partial in partials.items() if partial.refused]
         head = (*place, counts, open_, refused, list(published.values()))
-        values = {key(window_group(*place)): msgspec.msgpack.encode(head)}
+        group = window_group(*place)
+        values = {key(group): msgspec.msgpack.encode(head)}
         for number, partial in partials.items():
-            for monitor, state in (partial.states or {}).items():
-                for part, raw in state.dump().items():
-                    values[key(window_group(*place), number, monitor, part)] = raw
+            values |= dump_states(partial.states or {}, group, number)
         return values
 
     def restore(self, stored: Stored) -> None:

@@ -197,11 +197,10 @@ class Watch:
         if counts is None:
             return None
         head = (*place, counts, opened is not None, start not in timeline.unsent)
-        values = {key(window_group(*place)): msgspec.msgpack.encode(head)}
-        for monitor, state in (opened.states if opened else {}).items():
-            for part, raw in state.dump().items():
-                values[key(window_group(*place), monitor, part)] = raw
-        return values
+        group = window_group(*place)
+        return {key(group): msgspec.msgpack.encode(head)} | dump_states(
+            opened.states if opened else {}, group
+        )
 
     def restore(self, stored: Stored) -> None:
         """Take up what checkpoints have stored so far."""
@@ -231,6 +230,15 @@ class Watch:
             timeline.final[start] = counts
         if not sent:
             timeline.unsent.add(start)
+
+
+def dump_states(states: Mapping[str, Any], *place: Any) -> dict[str, bytes]:
+    """What is to be stored of states, by `place`, monitor and part."""
+    return {
+        key(*place, monitor, part): raw
+        for monitor, state in states.items()
+        for part, raw in state.dump().items()
+    }
 
 
 def load_states(monitors: Sequence[Any], dumped: Dumped, nothing: Any = NO_ROWS) -> dict[str, Any]:

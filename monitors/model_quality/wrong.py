@@ -22,16 +22,13 @@ class Wrong(Struct, frozen=True):
         at = np.flatnonzero(how > 0.0)
         if event_id is None or not len(at):
             return cls()
-        usable = pc.less_equal(pc.utf8_length(event_id.take(pa.array(at))), _LONGEST)
-        at = at[np.asarray(pc.fill_null(usable, False))]
-        if len(at) > KEPT:
-            least = np.partition(how[at], -KEPT)[-KEPT]
-            more, same = at[how[at] > least], at[how[at] == least]
-            ids = event_id.take(pa.array(same))
-            first = pc.select_k_unstable(ids, KEPT - len(more), [("", "ascending")])
-            at = np.concatenate((more, same[np.asarray(first)]))
-        ids = event_id.take(pa.array(at)).to_pylist()
-        return cls(_worst([*zip(how[at].tolist(), ids, strict=True)]))
+        some = _candidates(how, at)
+        if not _usable(event_id, some).all():
+            some = _candidates(how, at[_usable(event_id, at)])
+        if len(some) > KEPT:
+            some = _smallest_ids(event_id, how, some)
+        ids = event_id.take(pa.array(some)).to_pylist()
+        return cls(_worst([*zip(how[some].tolist(), ids, strict=True)]))
 
     def merge(self, other: "Wrong") -> "Wrong":
         """Combine two disjoint samples; neither is changed."""
@@ -42,6 +39,32 @@ class Wrong(Struct, frozen=True):
     def ids(self) -> list[str]:
         """The ids, each once."""
         return list(dict.fromkeys(event_id for _, event_id in self.worst))
+
+
+def _candidates(how: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of `at` among which the worst are: those as wrong as the last of them are many, maybe."""
+    if len(at) <= KEPT:
+        return at
+    far = how[at]
+    found: NDArray[np.int64] = at[far >= np.partition(far, -KEPT)[-KEPT]]
+    return found
+
+
+def _smallest_ids(
+    event_id: pa.StringArray, how: NDArray[np.float64], some: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """As many candidates as are kept: of those as wrong as the last of them, the smaller ids."""
+    least = how[some].min()
+    more, same = some[how[some] > least], some[how[some] == least]
+    first = pc.select_k_unstable(event_id.take(pa.array(same)), KEPT - len(more), [("", "ascending")])
+    found: NDArray[np.int64] = np.concatenate((more, same[np.asarray(first)]))
+    return found
+
+
+def _usable(event_id: pa.StringArray, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of these rows have an id that may be kept."""
+    short = pc.less_equal(pc.utf8_length(event_id.take(pa.array(at))), _LONGEST)
+    return np.asarray(pc.fill_null(short, False))
 
 
 def _worst(found: list[tuple[float, str]]) -> tuple[tuple[float, str], ...]:

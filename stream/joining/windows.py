@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 
 from schemas.frame import Subject
-from schemas.labelled import NO_LABELS, Labelled
+from schemas.labelled import NO_LABELS, Labelled, concatenated
 from schemas.report import Counts, Coverage, Finding, Window
 from schemas.times import END_OF_TIME
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
 from stream.joining.joined import Joined
 from stream.placing import BEFORE_ALL, Timing
-from stream.watch import Dumped, Partial, load_states
+from stream.watch import Dumped, Partial, dump_states, load_states
 
 
 class QualityMonitor(Protocol):
@@ -35,6 +35,9 @@ class QualityMonitor(Protocol):
         ...
 
 
+_TOGETHER = 8_192  # rows of a window that are looked at at once: what a look costs beside its rows is much
+
+
 class _Open(Struct):
     """`records` came, of which `matched` gave `rows`, and `expired` had to make room without a label. `told`
     is whether the judge knows of the window, `changed` whether there is more to tell."""
@@ -45,6 +48,13 @@ class _Open(Struct):
     expired: int = 0
     told: bool = False
     changed: bool = True
+
+
+class _New(Struct):
+    """Rows that are in no state yet."""
+
+    parts: list[Labelled] = []
+    rows: int = 0
 
 
 class QualityWindows:
@@ -66,6 +76,7 @@ class QualityWindows:
         self._watermarks: dict[Subject, int] = {}
         self._open: dict[Place, _Open] = {}
         self._states: dict[Place, dict[str, Any]] = {}
+        self._new: dict[Place, _New] = {}
         self._dirty: set[Place] = set()
         self._tracker = Tracker(stored)
         self.lacking: list[Place] = []
@@ -92,12 +103,23 @@ class QualityWindows:
         if part.whole:
             opened.matched = opened.rows = 0
             self._states[place] = self._nothing(place[0])
+            self._new.pop(place, None)
         opened.matched += part.records
+        new = self._new.setdefault(place, _New())
+        new.parts += part.rows
+        rows = sum(map(len, part.rows))
+        opened.rows += rows
+        new.rows += rows
+        if new.rows >= _TOGETHER:
+            self._observe(place)
+
+    def _observe(self, place: Place) -> dict[str, Any]:
+        """The states of a window, with all its rows in them."""
         states = self._states[place]
-        for rows in part.rows:
-            opened.rows += len(rows)
+        for rows in concatenated(self._new.pop(place, _New()).parts):
             for monitor in self._monitors(place[0]):
                 states[monitor.name] = states[monitor.name].merge(monitor.observe(rows))
+        return states
 
     def expired(self, gone: Iterable[tuple[Subject, int, int]]) -> None:
         """Take in how many predictions had to make room without a label, by subject and window."""
@@ -173,7 +195,7 @@ class QualityWindows:
         waiting = max(opened.records - opened.matched - opened.expired, 0)
         labels = Coverage(opened.matched, waiting, opened.expired)
         window = Window(start, start + self._timing.size)
-        states = dict(self._states[place])
+        states = dict(self._observe(place))
         return Partial(subject, window, self._partition, counts, states, False, labels, version)
 
     def checkpoint(self) -> Changes:
@@ -188,11 +210,8 @@ class QualityWindows:
         if place not in self._open:
             return None
         group = window_group(*place)
-        values = {key(group): msgspec.msgpack.encode((*place, self._open[place]))}
-        for monitor, state in self._states[place].items():
-            for part, raw in state.dump().items():
-                values[key(group, monitor, part)] = raw
-        return values
+        about = {key(group): msgspec.msgpack.encode((*place, self._open[place]))}
+        return about | dump_states(self._observe(place), group)
 
     def _restore(self, stored: Stored) -> None:
         for group, raw, states in grouped(stored):

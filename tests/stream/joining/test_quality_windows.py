@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import msgspec
 import pyarrow as pa
 
+from monitors.model_quality.monitor import ModelQuality
 from schemas.frame import Subject
 from schemas.labelled import NO_LABELS, Labelled
+from schemas.quality import Model
 from schemas.report import Coverage, Finding
 from schemas.times import END_OF_TIME
 from stream.joining.joined import Joined
@@ -132,3 +134,49 @@ def test_a_restart_changes_nothing_and_the_judge_hears_only_what_is_new():
         assert second.finding.documents == {"rows.json": 1}
         assert second.summary()["labels"] == {"matched": 1, "waiting": 1, "expired": 0}
         assert heard(partials) == []
+
+
+def test_rows_of_many_small_parts_are_looked_at_together():
+    looks: list[int] = []
+
+    class Looking(Counting):
+        def observe(self, batch: Labelled) -> Rows:
+            looks.append(len(batch))
+            return super().observe(batch)
+
+    now = QualityWindows(0, Timing.of(SETTINGS), lambda _: (Looking(),), {})
+    now.came(A, {0: 100})
+    for _ in range(100):
+        now.joined([joined(1)])
+    (closed,) = now.advance(A, HOUR, 1)
+    assert (looks, closed.states["counting"].n) == ([0, 100], 100)
+
+
+def test_rows_that_differ_in_their_columns_are_of_one_window():
+    number, text = pa.array([1.0, 0.0]), pa.array(["1", "0"])
+    ids = pa.array(["a", "b"])
+    parts = [
+        Labelled(text, text),
+        Labelled(number, text),
+        Labelled(number, text, number),
+        Labelled(number, text, number, ids),
+        Labelled(number, text, number, ids, pa.table({"sex": text})),
+        Labelled(number, text, number, ids, pa.table({"age": text})),
+    ]
+    monitor = ModelQuality(Model("BinaryClassification"))
+    now = QualityWindows(0, Timing.of(SETTINGS), lambda _: (monitor,), {})
+    now.came(A, {0: 24})
+    for part in parts * 2:
+        now.joined([Joined(A, 0, [part], 2, None)])
+    (closed,) = now.advance(A, HOUR, 1)
+    state = closed.states["model_quality"]
+    assert (state.rows, state.scored, sum(state.certainty.count)) == (24, 24, 16)
+    assert monitor.metrics(state)["accuracy"].value == 1.0
+
+
+def test_what_takes_the_place_of_a_windows_rows_takes_that_of_those_not_looked_at_yet():
+    now = windows()
+    now.came(A, {0: 5})
+    now.joined([joined(3), joined(2, whole=True), joined(1)])
+    (closed,) = now.advance(A, HOUR, 1)
+    assert (closed.labels.matched, closed.states["counting"].n) == (3, 3)
