@@ -46,9 +46,10 @@ class Firehoses:
         process, log = self.process("door", *STREAMGAUGE, "ingest", "--config", self.config)
         return process, client(opened(process, log))
 
-    def worker(self) -> tuple[subprocess.Popen[bytes], Path]:
+    def worker(self, name: str = "") -> tuple[subprocess.Popen[bytes], Path]:
+        """A worker; one of the same name goes on with the files of the one before."""
         script = Path(__file__).with_name("delivery_worker.py")
-        state = self.folder / f"state-{len(self.running) % 2}"
+        state = self.folder / f"state-{name or len(self.running) % 2}"
         return self.process("worker", script, self.config, state)
 
     def frames(self, topic: str) -> list[Frame]:

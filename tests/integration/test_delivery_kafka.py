@@ -6,7 +6,10 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -80,6 +83,43 @@ def test_workers_that_are_killed_put_every_record_into_one_object(start):
         found = [int(line.split()[1]) for line in lines(firehoses, f"{name}/")]
         assert sorted(found) == list(range(sent[name]))
     assert all(worker.poll() is None for worker in workers)
+
+
+def test_workers_that_are_frozen_killed_and_stopped_at_any_time_put_every_record_into_one_object(start):
+    """What one that was frozen still writes when it wakes lies behind what another has written meanwhile."""
+    firehoses = start('buckets = "buckets"\n')
+    _, door = firehoses.door()
+    door.create_delivery_stream(DeliveryStreamName="s", ExtendedS3DestinationConfiguration=lake(**SLOW))
+    rng, over, sent = random.Random(1), Event(), 0
+
+    def put() -> None:
+        nonlocal sent
+        while not over.wait(0.1):
+            records = [{"Data": b"%d %s" % (sent + i, b"x" * 1_500)} for i in range(100)]
+            assert door.put_record_batch(DeliveryStreamName="s", Records=records)["FailedPutCount"] == 0
+            sent += len(records)
+
+    with ThreadPoolExecutor(1) as beside, ExitStack() as finally_:
+        finally_.callback(over.set)
+        putting = beside.submit(put)
+        workers = {name: firehoses.worker(name)[0] for name in "ab"}
+        for what in (signal.SIGSTOP, signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGSTOP):
+            time.sleep(rng.uniform(4, 8))
+            name = rng.choice("ab")
+            workers[name].send_signal(what)
+            if what == signal.SIGSTOP:
+                time.sleep(rng.uniform(7, 10))  # the other one has everything then
+                workers[name].send_signal(signal.SIGCONT)
+            else:
+                workers[name].wait(60)
+            for name in "ab":
+                if workers[name].poll() is not None:  # one that was cut off may end
+                    workers[name] = firehoses.worker(name)[0]
+        over.set()
+        putting.result(60)
+    wait(lambda: len(lines(firehoses)) >= sent, 90)
+    time.sleep(3)
+    assert sorted(int(line.split()[0]) for line in lines(firehoses)) == list(range(sent))
 
 
 def test_a_worker_that_stood_still_and_goes_on_repeats_nothing(start):
