@@ -97,16 +97,20 @@ def _table(subject: str, hits: Sequence[_Hit], most: int) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    for column in _COLUMNS:  # only names of features may need a second line
-        justify: Any = "right" if column in ("windows", "distance") else "left"
-        table.add_column(column, justify=justify, no_wrap=column != "feature", overflow="fold")
     ranked = sorted(rows.items(), key=lambda item: (item[0][0] != "", -len(item[1]), item[0]))
+    shown = []
     for (segment, feature, check), found in ranked[:most]:
         first, last = (moments(report["window"]["start"]) for report in (found[0], found[-1]))
         named = f"{feature} [{segment}]" if segment else feature
         windows = {report["window"]["start"] for report in found}
-        cells = (named, check.removesuffix("_check"), f"{len(windows):,}", first, last)
-        table.add_row(*map(Text, cells), _distance(feature, check, found))
+        distance = _distance(feature, check, found)
+        shown.append((named, check.removesuffix("_check"), f"{len(windows):,}", first, last, distance))
+    columns = _COLUMNS if any(row[-1] for row in shown) else _COLUMNS[:-1]  # a row should fit a terminal
+    for column in columns:  # only names of features may need a second line
+        justify: Any = "right" if column in ("windows", "distance") else "left"
+        table.add_column(column, justify=justify, no_wrap=column != "feature", overflow="fold")
+    for row in shown:
+        table.add_row(*map(Text, row[: len(columns)]))
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more: see the page"
         table.caption_justify = "left"

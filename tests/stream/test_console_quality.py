@@ -27,11 +27,15 @@ def recall(**more: Any) -> dict[str, Any]:
     return {"feature_name": "recall", "constraint_check_type": "LessThanThreshold", **more}
 
 
-def lines(reports: list[dict[str, Any]]) -> list[list[str]]:
-    screen = Console(width=120, record=True, file=io.StringIO())
+def printed(reports: list[dict[str, Any]], width: int = 120) -> list[str]:
+    screen = Console(width=width, record=True, file=io.StringIO())
     for table in show.drift_tables(reports):
         screen.print(table)
-    return [line.split() for line in screen.export_text().splitlines() if "LessThan" in line]
+    return screen.export_text().splitlines()
+
+
+def lines(reports: list[dict[str, Any]]) -> list[list[str]]:
+    return [line.split() for line in printed(reports) if "LessThan" in line]
 
 
 def test_a_metric_and_its_estimate_are_two_lines_each_with_its_own_windows():
@@ -44,6 +48,15 @@ def test_a_metric_and_its_estimate_are_two_lines_each_with_its_own_windows():
         ["recall", "LessThanThreshold", "2"],
         ["recall", "(estimate)", "LessThanThreshold", "1"],
     ]
+
+
+def test_names_of_metrics_fit_a_terminal_for_where_nothing_has_a_distance_no_column_says_so():
+    missed = {"feature_name": "false_positive_rate", "constraint_check_type": "GreaterThanThreshold"}
+    title, head, _, row = (
+        line.rstrip() for line in printed([report("model_quality", 1, missed)], 80) if line
+    )
+    assert title.endswith("(UTC)") and head.split() == ["feature", "check", "windows", "first", "last"]
+    assert row.split() == [*missed.values(), "1", "2024-01-01", "2024-01-01"]
 
 
 def test_a_window_counts_once_however_often_a_check_failed_in_it():
