@@ -77,19 +77,20 @@ class PartitionDelivery:
     def take(self, offset: int, message: bytes, created: int | None = None) -> None:
         """Hold the records of the next message; those of a stream that is no more are let go of.
 
-        `created` is when the stream was created that they were put into. Raises ValueError where messages do
-        not come in their order.
+        `created` is when the stream was created that they were put into. Raises BadFrame of a message that
+        cannot be read, which is not taken, and ValueError where messages do not come in their order.
         """
         if offset <= self._taken:
             raise ValueError(f"message {offset} came after {self._taken}")
-        try:
-            frame = decode(message)
-        except BadFrame as error:
-            facts = {"partition": self._partition, "offset": offset, "reason": str(error)}
-            log.error("message cannot be read, its records are lost", extra=facts)
-        else:
-            records = Records(frame.data, frame.arrived, sequence(offset, len(frame)))
-            self._hold(frame.source, records, created)
+        frame = decode(message)
+        if not frame.source:
+            raise BadFrame("a message that no door has written")
+        records = Records(frame.data, frame.arrived, sequence(offset, len(frame)))
+        self._hold(frame.source, records, created)
+        self.pass_over(offset)
+
+    def pass_over(self, offset: int) -> None:
+        """Take note that all messages up to `offset` have come, and nothing more of them is to be held."""
         with self._lock:
             self._taken = offset
             for name in [name for name, until in self._until.items() if offset_of(until) <= offset]:

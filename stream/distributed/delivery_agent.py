@@ -12,14 +12,16 @@ from faust.types import EventT
 from msgspec import Struct
 
 from schemas.delivery_stream import DeliveryStream
-from schemas.errors import SinkBusy
+from schemas.errors import BadFrame, SinkBusy
 from schemas.times import now as wall_clock
 from stream.deliveries.runner import Runner
 from stream.deliveries.surroundings import Sleep, Surroundings
+from stream.distributed.aside import Aside
 from stream.distributed.definitions import KafkaDefinitions
 from stream.distributed.delivering import PartitionDelivery
 from stream.distributed.faust_outside import FaustOutside
 from stream.distributed.health import loudly
+from stream.distributed.publishing import Store
 from stream.distributed.remembered import Remembered, Write
 from stream.distributed.room import Room
 from stream.ingest.metrics import Metrics
@@ -58,6 +60,7 @@ class DeliveryStage:
         self._now = now
         self.definitions = KafkaDefinitions(kafka)
         self.room = Room(kafka.max_held_bytes)
+        self._aside = Aside(Store.of(settings).errors, self._topic)
         firehose = settings.firehose or FirehoseSettings()
         self._around = Surroundings.of(firehose, settings.output, lambda seconds: None, now)
         self.table = app.Table(
@@ -134,10 +137,17 @@ class DeliveryStage:
             await self._refresh(part)
         while self.room.full() and self._has(part):
             await asyncio.sleep(_TICK / 5)
-        if self._has(part):
+        if not self._has(part):
+            return
+        try:
             part.delivery.take(message.offset, message.value or b"", created)
-            part.events.append((message.offset, event))
-            part.next = message.offset + 1
+        except BadFrame as error:
+            await self._aside.keep(message, error, lambda: self._has(part))
+            if not self._has(part):
+                return  # it comes again
+            part.delivery.pass_over(message.offset)
+        part.events.append((message.offset, event))
+        part.next = message.offset + 1
 
     def _streams(self) -> Mapping[str, DeliveryStream]:
         now = self._now()

@@ -1,5 +1,7 @@
 """Workers that deliver from Kafka, killed while clients put: every record is in one object."""
 
+import base64
+import json
 import random
 import re
 import signal
@@ -7,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event
 
 import pytest
+from kafka import KafkaProducer
 
 from firehoses import Firehoses, lake, wait
 from places import S3Place
@@ -83,6 +86,25 @@ def test_workers_that_are_killed_put_every_record_into_one_object(start):
         found = [int(line.split()[1]) for line in lines(firehoses, f"{name}/")]
         assert sorted(found) == list(range(sent[name]))
     assert all(worker.poll() is None for worker in workers)
+
+
+def test_a_message_that_cannot_be_read_is_kept_aside_and_delivery_goes_on(start):
+    firehoses = start('buckets = "buckets"\n')
+    _, door = firehoses.door()
+    door.create_delivery_stream(DeliveryStreamName="s", ExtendedS3DestinationConfiguration=lake(**SMALL))
+    kafka = firehoses.settings.kafka
+    with closing(KafkaProducer(bootstrap_servers=list(kafka.brokers))) as producer:
+        for partition in range(kafka.partitions):
+            producer.send(kafka.records_topic, b"\xff damaged", b"s", partition=partition).get(20)
+    for n in range(20):
+        door.put_record(DeliveryStreamName="s", Record={"Data": b"%d" % n})
+    firehoses.worker()
+    wait(lambda: sorted(map(int, lines(firehoses))) == list(range(20)), 60)
+    errors = firehoses.settings.output / "errors"
+    wait(lambda: len([*errors.rglob("*.jsonl")]) == kafka.partitions, 60)
+    letters = [json.loads(path.read_bytes()) for path in errors.rglob("*.jsonl")]
+    assert sorted(letter["partition"] for letter in letters) == list(range(kafka.partitions))
+    assert {base64.b64decode(letter["record_base64"]) for letter in letters} == {b"\xff damaged"}
 
 
 def test_workers_that_are_frozen_killed_and_stopped_at_any_time_put_every_record_into_one_object(start):

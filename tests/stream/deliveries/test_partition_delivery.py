@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from delivering import MIB, NOW, stream
 from partitions import Crash, Partition, recreated
+from schemas.errors import BadFrame
 
 LINES = {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord", "Parameters": []}]}
 SMALL = {"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 60}, "ProcessingConfiguration": LINES}
@@ -104,12 +105,14 @@ def test_a_stream_made_anew_gets_nothing_of_the_former_one():
     assert work.acknowledged == 2
 
 
-def test_a_message_that_cannot_be_read_holds_nothing_up(caplog):
+@pytest.mark.parametrize("message", [b"\xff\xff\xff\xffdamaged", b"a line", b""])
+def test_a_message_that_cannot_be_read_is_not_taken_until_it_is_passed_over(message):
     work = Partition(stream("a", **SMALL))
-    work.messages.append(b"\xff\xff\xff\xffdamaged")
-    work.run()
-    assert work.acknowledged == 0
-    assert "cannot be read" in caplog.text
+    with pytest.raises(BadFrame):
+        work.delivery.take(0, message)
+    assert work.delivery.delivered == -1
+    work.delivery.pass_over(0)
+    assert work.delivery.delivered == 0
 
 
 def test_messages_that_come_twice_to_one_worker_are_an_error():
