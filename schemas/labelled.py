@@ -1,7 +1,6 @@
 """Predictions joined with the labels that came for them: what model quality is computed from."""
 
-from collections.abc import Hashable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 from msgspec import Struct
@@ -34,13 +33,6 @@ class Labelled(Struct, frozen=True):
         if any(array is not None and len(array) != len(self.prediction) for array in beside):
             raise ValueError("prediction, label, probability, event_id and columns differ in length")
 
-    @property
-    def kind(self) -> Hashable:
-        """What rows have in common that can be concatenated: which columns they have, and of which types."""
-        arrays = (self.prediction, self.label, self.probability, self.event_id)
-        types = (None if array is None else array.type for array in arrays)
-        return *types, None if self.columns is None else self.columns.schema
-
     def slice(self, start: int, stop: int) -> "Labelled":
         """Rows [start, stop); nothing is copied."""
         cut = [
@@ -48,35 +40,6 @@ class Labelled(Struct, frozen=True):
             for array in (self.prediction, self.label, self.probability, self.event_id, self.columns)
         ]
         return Labelled(*cut)
-
-
-def concatenated(parts: Sequence[Labelled]) -> list[Labelled]:
-    """All rows, in as few parts as there are kinds of columns among them.
-
-    >>> yes, one = (Labelled(pa.array([value]), pa.array(["1"])) for value in ("yes", 1.0))
-    >>> [len(part) for part in concatenated([yes, one, yes])]
-    [2, 1]
-    """
-    kinds: dict[Any, list[Labelled]] = {}
-    for part in parts:
-        kinds.setdefault(part.kind, []).append(part)
-    return [_of_one_kind(some) for some in kinds.values()]
-
-
-def _of_one_kind(parts: Sequence[Labelled]) -> Labelled:
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-
-    def together(name: str) -> Any:
-        arrays = [getattr(part, name) for part in parts]
-        if arrays[0] is None:
-            return None
-        if isinstance(arrays[0], pa.Table):
-            return pa.concat_tables(arrays).combine_chunks()
-        return pa.concat_arrays(arrays)
-
-    return Labelled(*(together(name) for name in Labelled.__struct_fields__))
 
 
 NO_LABELS = Labelled(pa.array([], pa.string()), pa.array([], pa.string()))

@@ -42,7 +42,7 @@ class Wrong(Struct, frozen=True):
 
 
 def _candidates(how: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of `at` among which the worst are: those as wrong as the last of them are many, maybe."""
+    """Rows of `at` among which the worst are; more than are kept, where several are as wrong as the last."""
     if len(at) <= KEPT:
         return at
     far = how[at]

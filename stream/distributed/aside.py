@@ -1,4 +1,4 @@
-"""Messages that cannot be read, kept with the reason, so that somebody can put them back."""
+"""Messages that cannot be read, kept with their key and the reason."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from schemas.frame import Subject
 from sinks import dead_letters
 from sinks.dead_letters import DeadLetter
 from sinks.objects import Objects
+from stream.distributed.faust_outside import arrived
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,8 @@ _AGAIN = 1.0  # seconds between two tries
 
 
 class Aside:
-    """Writes messages of `topic` to `errors`, an object each."""
+    """Writes messages of `topic` to `errors`, an object each. Whoever keeps one waits, and takes no more
+    meanwhile: such messages are rare, and there is no better place to wait."""
 
     def __init__(self, errors: Objects, topic: str) -> None:
         self._errors, self._topic = errors, topic
@@ -25,13 +27,12 @@ class Aside:
     async def keep(self, message: Any, why: BadFrame, wanted: Callable[[], bool]) -> None:
         """Return when a message is kept, or is not `wanted` any more."""
         partition, offset, raw = message.partition, message.offset, message.value or b""
-        arrived = int(message.timestamp * 1_000)
-        facts = {"partition": partition, "offset": offset, "reason": str(why)}
+        key, came = (message.key or b"").decode("utf-8", "backslashreplace"), arrived(message)
+        facts = {"partition": partition, "offset": offset, "key": key, "reason": str(why)}
         log.error("message cannot be read and is kept aside", extra=facts)
-        letter = DeadLetter(
-            "frame", str(why), Subject(), partition, offset, self._topic, 0, arrived, arrived, raw
-        )
-        name = f"{self._topic}-{arrived}"  # a topic that was made again has the same offsets once more
+        reason = f"{why}; its key is {key!r}"
+        letter = DeadLetter("frame", reason, Subject(), partition, offset, self._topic, 0, came, came, raw)
+        name = f"{self._topic}-{came}"  # a topic that was made again has the same offsets once more
         while wanted():
             try:
                 return await asyncio.to_thread(

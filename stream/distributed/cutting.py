@@ -13,14 +13,14 @@ def cut(raw: bytes) -> list[bytes]:
     """Pieces of `raw`, each of which fits into a message.
 
     >>> pieces = cut(b"news" * 1_000)
-    >>> len(pieces), joined(pieces, 4_000) == b"news" * 1_000
+    >>> len(pieces), uncut(pieces, 4_000) == b"news" * 1_000
     (1, True)
     """
     body: bytes = _CODEC.compress(raw, asbytes=True)
     return [body[start : start + MAX_BODY] for start in range(0, len(body), MAX_BODY)]
 
 
-def joined(pieces: Iterable[bytes], size: int) -> bytes:
+def uncut(pieces: Iterable[bytes], size: int) -> bytes:
     """What was `size` bytes before it was cut. Raises ArrowException, OSError or ValueError where they are no
     such pieces."""
     raw: bytes = _CODEC.decompress(b"".join(pieces), size, asbytes=True)

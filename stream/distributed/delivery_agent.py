@@ -145,6 +145,7 @@ class DeliveryStage:
             await self._aside.keep(message, error, lambda: self._has(part))
             if not self._has(part):
                 return  # it comes again
+            self._metrics.add("", MessagesKeptAside=1)
             part.delivery.pass_over(message.offset)
         part.events.append((message.offset, event))
         part.next = message.offset + 1

@@ -10,7 +10,14 @@ from faust.types import TP
 from stream.distributed.stamped import Write
 
 _NOTHING = -1  # the offset before the first
+_LATEST = 253_402_300_799.0  # the last second of the year 9999
 RAW = {"key_serializer": "raw", "value_serializer": "raw"}
+
+
+def arrived(message: Any) -> int:
+    """When a Kafka message arrived, in ms. Its sender may say anything: what is no time is made one."""
+    seconds = message.timestamp or 0.0
+    return int(min(max(seconds, 0.0), _LATEST) * 1_000)
 
 
 class FaustEvent:
@@ -21,7 +28,7 @@ class FaustEvent:
     def __init__(self, event: Any) -> None:
         self._event = event
         self.offset = int(event.message.offset)
-        self.arrived = int(event.message.timestamp * 1_000)
+        self.arrived = arrived(event.message)
 
     @property
     def value(self) -> bytes:
@@ -41,7 +48,9 @@ class FaustOutside:
     first: its record of how far it has the changelog is written when the changelog has the value.
 
     That record grows by one message at a time. Faust would let it jump to wherever a write has arrived: a
-    worker that was cut off writes behind what others have written meanwhile, and would never read that.
+    worker that was cut off writes behind what others have written meanwhile, and would never read that. After
+    a gap it stands still until the next recovery, which reads the more. Whether the file has such a late
+    write makes no difference: keys bear an epoch, and that of a worker that was cut off does not count.
     """
 
     def __init__(self, app: Any, table: Any, topic: str, partition: int) -> None:

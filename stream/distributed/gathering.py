@@ -10,10 +10,10 @@ from stream.partition import read_message
 
 class Gathered:
     """Frames with their offsets, in the order in which they came. `subject` is that of messages that are no
-    frames; `full` is called as soon as there are enough for a batch."""
+    frames; `flush` is called as soon as there are enough for a batch."""
 
-    def __init__(self, subject: Subject, full: Callable[[], object]) -> None:
-        self._subject, self._full = subject, full
+    def __init__(self, subject: Subject, flush: Callable[[], object]) -> None:
+        self._subject, self._flush = subject, flush
         self._frames: list[tuple[int, Frame]] = []
         self.records = self._nbytes = 0
 
@@ -27,7 +27,7 @@ class Gathered:
         self.records += len(frame)
         self._nbytes += frame.data.nbytes
         if self.records >= MAX_RECORDS or self._nbytes >= MAX_BYTES:
-            self._full()
+            self._flush()
 
     def take(self) -> list[tuple[int, Frame]]:
         """All that wait; none do any more."""

@@ -18,7 +18,7 @@ from schemas.frame import Subject
 from schemas.labelled import NO_LABELS
 from schemas.report import Counts, Coverage, Window
 from schemas.rows import NO_ROWS
-from stream.distributed.cutting import cut, joined
+from stream.distributed.cutting import cut, uncut
 from stream.watch import Partial, load_states
 from stream.watermarks import Progress
 
@@ -166,7 +166,7 @@ class Joiner:
         return bool(pieces) and piece.epoch < pieces[0].epoch
 
     def _read(self, pieces: Sequence[_Piece]) -> Told:
-        raw = joined((piece.body for piece in pieces), pieces[0].size)
+        raw = uncut((piece.body for piece in pieces), pieces[0].size)
         found: Told = msgspec.msgpack.decode(raw, type=Told)
         return found
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from schemas.errors import BadFrame
 from schemas.frame import Subject
 from schemas.id_hash import hashes
-from stream.distributed.cutting import cut, joined
+from stream.distributed.cutting import cut, uncut
 from stream.distributed.news import Closed, Heard
 from stream.joining.runs import Indices
 from stream.watermarks import Progress
@@ -164,7 +164,7 @@ class Receiver:
             pieces = self._next(found)
             if pieces is None:
                 return None
-            rows: Rows = msgspec.msgpack.decode(joined(pieces, found.size), type=Rows)
+            rows: Rows = msgspec.msgpack.decode(uncut(pieces, found.size), type=Rows)
             return rows
         except (msgspec.MsgspecError, pa.ArrowException, OSError, ValueError) as error:
             raise BadFrame(f"not predictions or labels: {error}") from error

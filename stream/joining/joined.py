@@ -1,6 +1,7 @@
 """Records that have found their labels, and the rows that they are in each window."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -131,3 +132,31 @@ def _concatenated(parts: list[Pairs]) -> Pairs:
         pa.concat_arrays([part.text for part in parts]),
         pa.concat_arrays([part.id for part in parts]),
     )
+
+
+def by_kind(parts: Iterable[Labelled]) -> list[Labelled]:
+    """All rows, in as few parts as there are kinds of columns among them.
+
+    >>> yes, one = (Labelled(pa.array([value]), pa.array(["1"])) for value in ("yes", 1.0))
+    >>> [len(part) for part in by_kind([yes, one, yes])]
+    [2, 1]
+    """
+    kinds: dict[Hashable, list[Labelled]] = {}
+    for part in parts:
+        arrays = (part.prediction, part.label, part.probability, part.event_id)
+        types = (None if array is None else array.type for array in arrays)
+        kind = (*types, None if part.columns is None else part.columns.schema)
+        kinds.setdefault(kind, []).append(part)
+    return [some[0] if len(some) == 1 else _of_one_kind(some) for some in kinds.values()]
+
+
+def _of_one_kind(parts: Sequence[Labelled]) -> Labelled:
+    def together(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        if arrays[0] is None:
+            return None
+        if isinstance(arrays[0], pa.Table):
+            return concatenated(arrays).combine_chunks()
+        return pa.concat_arrays(arrays)
+
+    return Labelled(*(together(name) for name in Labelled.__struct_fields__))

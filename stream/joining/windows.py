@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from schemas.frame import Subject
-from schemas.labelled import NO_LABELS, Labelled, concatenated
+from schemas.labelled import NO_LABELS, Labelled
 from schemas.report import Counts, Coverage, Finding, Window
 from schemas.times import END_OF_TIME
 from stream.changes import Changes, Place, Stored, Tracker, grouped, key, window_group
-from stream.joining.joined import Joined
+from stream.joining.joined import Joined, by_kind
 from stream.placing import BEFORE_ALL, Timing
 from stream.watch import Dumped, Partial, dump_states, load_states
 
@@ -35,7 +35,7 @@ class QualityMonitor(Protocol):
         ...
 
 
-_TOGETHER = 8_192  # rows of a window that are looked at at once: what a look costs beside its rows is much
+_TOGETHER = 8_192  # rows of a window that are looked at at once: each look has a high fixed cost
 
 
 class _Open(Struct):
@@ -116,7 +116,7 @@ class QualityWindows:
     def _observe(self, place: Place) -> dict[str, Any]:
         """The states of a window, with all its rows in them."""
         states = self._states[place]
-        for rows in concatenated(self._new.pop(place, _New()).parts):
+        for rows in by_kind(self._new.pop(place, _New()).parts):
             for monitor in self._monitors(place[0]):
                 states[monitor.name] = states[monitor.name].merge(monitor.observe(rows))
         return states

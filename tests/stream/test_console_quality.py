@@ -50,7 +50,7 @@ def test_a_metric_and_its_estimate_are_two_lines_each_with_its_own_windows():
     ]
 
 
-def test_names_of_metrics_fit_a_terminal_for_where_nothing_has_a_distance_no_column_says_so():
+def test_without_distances_there_is_no_column_of_them_and_names_fit_80_columns():
     missed = {"feature_name": "false_positive_rate", "constraint_check_type": "GreaterThanThreshold"}
     title, head, _, row = (
         line.rstrip() for line in printed([report("model_quality", 1, missed)], 80) if line

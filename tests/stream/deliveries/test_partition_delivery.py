@@ -113,6 +113,13 @@ def test_a_message_that_cannot_be_read_is_not_taken_until_it_is_passed_over(mess
     assert work.delivery.delivered == -1
     work.delivery.pass_over(0)
     assert work.delivery.delivered == 0
+    work.messages.append(message)
+    work.put("a", b"1")
+    work.at = 1
+    work.take()
+    work.clock.sleep(60)
+    work.run()
+    assert (work.lines(), work.acknowledged) == ([b"1"], 1)
 
 
 def test_messages_that_come_twice_to_one_worker_are_an_error():

@@ -27,6 +27,7 @@ class _Thread:
         self._fetcher._wait_consume_future = None
 
     async def getmany(self, partitions: Any, timeout: float) -> Any:
+        await asyncio.sleep(0)  # it is another thread's turn
         return await self._fetcher.fetched_records(partitions, 0)
 
 
@@ -53,7 +54,8 @@ def test_what_is_active_is_taken_also_where_it_has_become_so_meanwhile(consumer)
     active: set[TP] = set()
 
     async def becomes_active() -> None:
-        fetch = consumer._getmany(active, 0.0)
+        fetch = asyncio.create_task(consumer._getmany(active, 0.0))
+        await asyncio.sleep(0)
         active.add(PLACE)
         await fetch
 
