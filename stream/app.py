@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from threading import Timer
 from typing import IO, Any
 
 from schemas.errors import ConfigError, StateError, TopicError
@@ -29,6 +30,7 @@ CONFIG = "STREAMGAUGE_CONFIG"
 
 _TICK = 0.2  # seconds between two looks at what time makes due
 _LOOK = 1.0  # seconds between two looks at how far partitions have been read
+_PATIENCE = 10.0  # seconds in which connections must close when everything is stored
 _BUFFER = 96  # messages that wait for a stage; they may be large
 _RUNNING = "running"  # a file that says that local state may be ahead of its changelog
 _LOCK = "lock"  # a file that is held while a worker uses the directory
@@ -42,6 +44,7 @@ class Gauge(WorkerApp):
     deliveries: Metrics
     held: IO[str]  # the lock of the directory
     server: PageServer | None = None
+    leaving: Timer | None = None
 
     def listen(self) -> None:
         """Open the pages that say how the worker is doing. Raises ConfigError where the port is taken."""
@@ -74,6 +77,20 @@ class Gauge(WorkerApp):
         if not self.crashed:
             self._let_go()
             log.info("worker stopped, everything is stored")
+        self.leaving = Timer(_PATIENCE, self._leave)
+        self.leaving.daemon = True
+        self.leaving.start()
+
+    async def on_shutdown(self) -> None:
+        """All connections are closed."""
+        if self.leaving is not None:
+            self.leaving.cancel()
+        await super().on_shutdown()
+
+    def _leave(self) -> None:
+        """End the process: a client that lost its coordinator while it closed would ask for it for ever."""
+        log.warning("connections to brokers do not close, the worker ends without")
+        os._exit(int(self.crashed))
 
     def _let_go(self) -> None:
         """Leave the directory as one whose state can be used again."""

@@ -18,6 +18,8 @@ class WorkerApp(faust.App):
 class WorkerConsumer(Consumer):
     """Takes messages of partitions that are active, and hands on every message that is read."""
 
+    logger = Consumer.logger
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._read_offset = _NothingRead()

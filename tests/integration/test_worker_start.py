@@ -116,6 +116,28 @@ def test_an_agent_that_crashes_ends_the_worker_loudly(run):
     assert "no such state" in worker.told()
 
 
+def test_a_worker_whose_connections_do_not_close_ends_all_the_same(run):
+    run.send()
+    worker = run.worker()
+    worker.start(sys.executable, "-c", HANGING).until_at_work()
+    assert worker.stop(40) == 0
+    assert "everything is stored" in worker.told() and "do not close" in worker.told()
+    worker.start().until_at_work()
+    assert "state is read from the brokers" not in worker.told()
+
+
+HANGING = """
+import asyncio
+from stream.cli import main
+from stream.distributed.consumer import WorkerConsumer
+
+async def stop(self):
+    await asyncio.Event().wait()
+
+WorkerConsumer.stop = stop
+main()
+"""
+
 CRASHING = """
 from stream.cli import main
 from stream.watch import Watch
